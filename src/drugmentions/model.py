@@ -1,0 +1,156 @@
+"""The records that the steps hand to each other: Polars schemas for frames, msgspec structs for plain data."""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+import polars as pl
+
+RAW: Final = pl.Schema({
+    "file": pl.String,
+    "record": pl.UInt32,
+    "line": pl.UInt64,
+    "id": pl.String,
+    "title": pl.String,
+    "official_title": pl.String,
+    "journal": pl.String,
+    "sponsor": pl.String,
+    "date": pl.String,
+    "version": pl.String,
+    "raw": pl.String,
+})
+"""One row per record as a reader found it: every field text, untouched. `raw`: the whole record as JSON, where the reader
+already knows that the title is blank, else null."""
+
+PUBLICATION: Final = pl.Schema({
+    "source": pl.String,
+    "id": pl.String,
+    "title": pl.String,
+    "official_title": pl.String,
+    "journal": pl.String,
+    "journal_kind": pl.String,
+    "date": pl.String,
+    "revision": pl.Int64,
+    "deleted": pl.Boolean,
+    "retracted": pl.Boolean,
+    "file": pl.String,
+    "record": pl.UInt32,
+})
+"""One row per record that could be read, before merging. `date`: ISO text of its own precision. `revision`: version x
+10^9 + year x 10^4 + number of the PubMed file, each 0 where unknown. `record`: 1-based, the header not counted.
+`deleted`: a tombstone, with an id and no title."""
+
+REJECT: Final = pl.Schema({
+    "file": pl.String,
+    "record": pl.UInt32,
+    "line": pl.UInt64,
+    "reason": pl.String,
+    "raw": pl.String,
+})
+"""One row per record (or rest of a file) that couldn't be read. `raw`: at most 2,000 characters of it."""
+
+SPANS: Final = pl.List(pl.Struct({"start": pl.UInt32, "end": pl.UInt32, "term": pl.String}))
+"""Where a drug stands in a title: half-open, 0-based, in characters, with the term that matched; sorted."""
+
+MENTION: Final = pl.Schema({
+    "drug": pl.String,
+    "atccode": pl.String,
+    "source": pl.String,
+    "id": pl.String,
+    "title": pl.String,
+    "journal": pl.String,
+    "journal_kind": pl.String,
+    "date": pl.String,
+    "retracted": pl.Boolean,
+    "found_in": pl.String,
+    "spans": SPANS,
+})
+"""One row per (drug, merged publication). `found_in`: the column, `title` or `official_title`, that `spans` refer to."""
+
+RAW_LIMIT: Final = 2_000
+"""Characters of a rejected record that are kept."""
+
+
+class Kind(StrEnum):
+    """What a source file holds."""
+
+    DRUGS = "drugs"
+    PUBLICATIONS = "publications"
+    UNKNOWN = "unknown"
+
+
+class Compression(StrEnum):
+    """What wraps a file's bytes."""
+
+    NONE = "none"
+    GZIP = "gzip"
+    ZSTD = "zstd"
+
+
+class Format(StrEnum):
+    """How records are written in a file; found by content."""
+
+    CSV = "csv"
+    JSON = "json"
+    NDJSON = "ndjson"
+    PARQUET = "parquet"
+    UNKNOWN = "unknown"
+
+
+class Fingerprint(msgspec.Struct, frozen=True):
+    """What tells a file from its changed self without reading it. Sizes in bytes, times in nanoseconds."""
+
+    size: int
+    mtime: int
+    ctime: int
+    inode: int
+
+
+class SourceFile(msgspec.Struct, frozen=True):
+    """One input file, as planned.
+
+    `file` is the name shown to people and in outputs, `path` where its bytes are. `columns` maps our field names to the
+    file's own column names, first one that exists; `note` says why a file is not read, where it isn't.
+    """
+
+    file: str
+    path: str
+    kind: Kind
+    source: str
+    format: Format
+    compression: Compression
+    fingerprint: Fingerprint
+    separator: str = ","
+    encoding: str = "utf-8"
+    columns: dict[str, list[str]] = {}
+    dates: list[str] = []
+    note: str = ""
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Source files that are extracted together, into parts of one name."""
+
+    name: str
+    files: tuple[SourceFile, ...]
+
+
+class FileCounts(msgspec.Struct):
+    """What became of a file's records: read = publications + deletions + rejects + blanks."""
+
+    file: str
+    read: int = 0
+    publications: int = 0
+    deletions: int = 0
+    rejects: int = 0
+    blanks: int = 0
+    unread_dates: int = 0
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What extracting one batch left on disk: paths of Parquet files, and what they count."""
+
+    batch: str
+    publications: str
+    mentions: str
+    rejects: str
+    counts: tuple[FileCounts, ...]

@@ -1,0 +1,58 @@
+"""Bring records as a reader found them to the publication schema: clean text, dates of their own precision, kinds."""
+
+import re
+from typing import Final
+
+import polars as pl
+
+from drugmentions.model import PUBLICATION, SourceFile
+from drugmentions.sources.dates import parse_date_expr
+from drugmentions.text import clean_text_expr
+
+CONFORMED: Final = pl.Schema({**PUBLICATION, "unread_date": pl.String})
+"""`PUBLICATION`, and the text of a date that couldn't be read."""
+
+VERSION_UNIT: Final = 1_000_000_000
+_UPDATE_FILE: Final = re.compile(r"pubmed(\d\d)n(\d{4})")
+
+
+def conform(records: pl.LazyFrame, files: tuple[SourceFile, ...]) -> pl.LazyFrame:
+    """Raw records of files of one source -> publications (`CONFORMED`), one row per record that has a title.
+
+    It builds a plan of elementwise expressions and one filter, reads nothing, and keeps the order of the rows.
+    """
+    first = files[0]
+    cleaned = records.with_columns(
+        clean_text_expr(pl.col(name)).alias(name)
+        for name in ("id", "title", "official_title", "journal", "sponsor", "date")
+    ).filter(pl.col("title").is_not_null())
+    sponsored = pl.col("journal").is_null() & pl.col("sponsor").is_not_null()
+    date = parse_date_expr(pl.col("date"), first.dates)
+    return (
+        cleaned.with_columns(
+            source=pl.lit(first.source),
+            journal=pl.coalesce("journal", "sponsor"),
+            journal_kind=pl.when(sponsored).then(pl.lit("sponsor")).when(pl.col("journal").is_not_null()).then(pl.lit("journal")),
+            parsed=date,
+            revision=_revision_expr(files),
+            deleted=pl.lit(value=False),
+            retracted=pl.lit(value=False),
+        )
+        .with_columns(unread_date=pl.when(pl.col("parsed").is_null()).then("date"), date="parsed")
+        .select(pl.col(name).cast(dtype) for name, dtype in CONFORMED.items())
+    )
+
+
+def _revision_expr(files: tuple[SourceFile, ...]) -> pl.Expr:
+    """Version x 10^9 + year x 10^4 + number of the PubMed file: later revisions are greater."""
+    version = pl.col("version").cast(pl.Int64, strict=False).fill_null(0).clip(0, VERSION_UNIT) * VERSION_UNIT
+    releases = {file.file: release_number(file.file) for file in files}
+    if len(set(releases.values())) == 1:
+        return version + pl.lit(releases[files[0].file], dtype=pl.Int64)
+    return version + pl.col("file").replace_strict(releases, return_dtype=pl.Int64)
+
+
+def release_number(file: str) -> int:
+    """Year x 10^4 + number of a file of PubMed's baseline or updates (`pubmed24n1219.xml.gz`: 241219), else 0."""
+    found = _UPDATE_FILE.search(file.rpartition("/")[2])
+    return int(found[1]) * 10_000 + int(found[2]) if found else 0
