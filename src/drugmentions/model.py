@@ -67,6 +67,16 @@ MENTION: Final = pl.Schema({
 })
 """One row per (drug, merged publication). `found_in`: the column, `title` or `official_title`, that `spans` refer to."""
 
+MENTION_PART: Final = pl.Schema({
+    "drug": pl.String,
+    **{name: PUBLICATION[name] for name in ("source", "id", "title", "journal", "journal_kind", "date", "retracted")},
+    "found_in": pl.String,
+    "spans": SPANS,
+    "file": pl.String,
+    "record": pl.UInt32,
+})
+"""One row per (drug, record, title it was found in), before merging: what extracting leaves of a batch's mentions."""
+
 RAW_LIMIT: Final = 2_000
 """Characters of a rejected record that are kept."""
 
@@ -125,6 +135,10 @@ class SourceFile(msgspec.Struct, frozen=True):
     columns: dict[str, list[str]] = {}
     dates: list[str] = []
     note: str = ""
+
+
+EMPTY_FILE: Final = "empty file"
+"""The note of a file of no bytes: it holds no record, and isn't a reject."""
 
 
 class Batch(msgspec.Struct, frozen=True):

@@ -1,5 +1,6 @@
 """The lexicon: drug lists merged into drugs, their terms, and the token sequences that an engine looks for."""
 
+from hashlib import sha256
 from typing import NamedTuple
 
 import polars as pl
@@ -25,6 +26,7 @@ class Lexicon(NamedTuple):
     anchors: one row per form: `form`, `token` (its rarest one), `position` (where that stands in the form), `count` (the
         form's tokens), `short`.
     unusable: terms without a letter, or of one character: `drug`, `term`, by drug and term. They match nothing.
+    digest: tells lexicons apart that find other mentions.
     """
 
     drugs: pl.DataFrame
@@ -32,6 +34,7 @@ class Lexicon(NamedTuple):
     forms: pl.DataFrame
     anchors: pl.DataFrame
     unusable: pl.DataFrame
+    digest: str
 
 
 def build_lexicon(lists: pl.DataFrame) -> Lexicon:
@@ -55,12 +58,14 @@ def build_lexicon(lists: pl.DataFrame) -> Lexicon:
     terms = _terms(entries, drugs)
     usable = terms.filter("usable")
     forms = _forms(usable)
+    named = _terms_of_forms(usable, forms)
     return Lexicon(
         drugs=drugs,
-        terms=_terms_of_forms(usable, forms),
+        terms=named,
         forms=forms.select("form", "tokens", "gaps"),
         anchors=_anchors(forms),
         unusable=terms.filter(~pl.col("usable")).select("drug", "term").unique().sort("drug", "term"),
+        digest=sha256(named.write_ndjson().encode()).hexdigest()[:16],
     )
 
 

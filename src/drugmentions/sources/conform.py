@@ -1,6 +1,5 @@
 """Bring records as a reader found them to the publication schema: clean text, dates of their own precision, kinds."""
 
-import re
 from typing import Final
 
 import polars as pl
@@ -13,7 +12,6 @@ CONFORMED: Final = pl.Schema({**PUBLICATION, "unread_date": pl.String})
 """`PUBLICATION`, and the text of a date that couldn't be read."""
 
 VERSION_UNIT: Final = 1_000_000_000
-_UPDATE_FILE: Final = re.compile(r"pubmed(\d\d)n(\d{4})")
 
 
 def conform(records: pl.LazyFrame, files: tuple[SourceFile, ...]) -> pl.LazyFrame:
@@ -54,5 +52,6 @@ def _revision_expr(files: tuple[SourceFile, ...]) -> pl.Expr:
 
 def release_number(file: str) -> int:
     """Year x 10^4 + number of a file of PubMed's baseline or updates (`pubmed24n1219.xml.gz`: 241219), else 0."""
-    found = _UPDATE_FILE.search(file.rpartition("/")[2])
-    return int(found[1]) * 10_000 + int(found[2]) if found else 0
+    year, letter, number = file.rpartition("/")[2].rpartition("pubmed")[2][:7].partition("n")
+    whole = letter and len(year) == 2 and len(number) == 4 and (year + number).isdecimal()  # noqa: PLR2004
+    return int(year) * 10_000 + int(number) if whole else 0

@@ -1,31 +1,169 @@
 """Dates of every source as text of their own precision: a day, a month or a year, never more than was printed."""
 
-import re
-from collections.abc import Sequence
+import string
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import polars as pl
 
-from drugmentions.sources.text import once_expr
+from drugmentions.sources.text import once_expr, where_expr
 
-_MONTHS: Final = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
+_MONTHS: Final = tuple("January February March April May June July August September October November December".split())
 _MONTH_NUMBERS: Final = {name[:3].lower(): f"{number:02}" for number, name in enumerate(_MONTHS, 1)}
 
 _YEAR: Final = "(?:1[0-9]{3}|20[0-9]{2}|2100)"
 _LEAP_YEAR: Final = "(?:(?:1[0-9]|20)(?:0[48]|[13579][26]|[2468][048])|1[26]00|2000)"
-# A day of the Gregorian calendar, a month or a year, 1000 to 2100, in ISO's spelling.
+_DAY: Final = "(?:0?[1-9]|[12][0-9]|3[01])"
+# Letters in any case, ASCII alone: without `-u`, the long s would pass for an s.
+_MONTH: Final = "(?i-u:" + "|".join(f"{name[:3]}(?:{name[3:]})?" for name in _MONTHS) + ")"
+_SEASON: Final = "(?i-u:Spring|Summer|Autumn|Fall|Winter)"
+_TO: Final = " ?[-–] ?"
+
+# What the rewriting below leads to: a Gregorian day, a month or a year of 1000 to 2100.
 _ISO_DATE: Final = rf"""(?x)^(?:
-      {_YEAR} (?: - (?: 0[1-9] | 1[0-2] ) )?
-    | {_YEAR} - (?: 0[1-9] | 1[0-2] ) - (?: 0[1-9] | 1[0-9] | 2[0-8] )
+      {_YEAR} (?: - (?: 0[1-9] | 1[0-2] ) (?: - (?: 0[1-9] | 1[0-9] | 2[0-8] ) )? )?
     | {_YEAR} - (?: 0[13-9] | 1[0-2] ) - (?: 29 | 30 )
     | {_YEAR} - (?: 0[13578] | 1[02] ) - 31
     | {_LEAP_YEAR} - 02 - 29
 )$"""
 _DAY_FIRST: Final = r"^[0-9]{2}(?:/[0-9]{2}/|-[0-9]{2}-|\.[0-9]{2}\.)[0-9]{4}$"
 _SLASHED: Final = "^[0-9]{4}/[0-9]{2}/[0-9]{2}$"
+_WORDED: Final = f"^(?:(?:{_DAY} )?{_MONTH} {_YEAR}|{_MONTH} {_DAY}, {_YEAR}|{_YEAR} {_MONTH}(?: {_DAY})?)$"
+_RANGE: Final = (
+    f"^{_YEAR} {_MONTH}(?: {_DAY}{_TO}(?:(?:{_YEAR} )?{_MONTH} )?{_DAY}|{_TO}(?:{_YEAR} )?{_MONTH})$"
+)
+_SEASONAL: Final = f"^(?:{_SEASON} {_YEAR}|{_YEAR} {_SEASON}(?:{_TO}(?:{_YEAR} )?{_SEASON})?)$"
 
-_MONTH: Final = "(?:" + "|".join(f"{name[:3]}(?:{name[3:]})?" for name in _MONTHS) + ")"
-_WORDED: Final = f"^(?i-u:(?:[0-9]{{1,2}} )?{_MONTH} [0-9]{{4}}|{_MONTH} [0-9]{{1,2}}, [0-9]{{4}}|[0-9]{{4}} {_MONTH}(?: [0-9]{{1,2}})?)$"
+_DIRECTIVES: Final = {
+    "Y": ("year", "[0-9]{4}"),
+    "y": ("year", "[0-9]{2}"),
+    "m": ("month", "[0-9]{2}"),
+    "b": ("month", _MONTH),
+    "B": ("month", _MONTH),
+    "d": ("day", "[0-9]{2}"),
+    "j": ("day", "[0-9]{3}"),
+}
+
+
+def parse_date_expr(text: pl.Expr, formats: Sequence[str] = ()) -> pl.Expr:
+    """Cleaned text as a date of the precision it was printed in: `2020-03-01`, `2003-04` or `2003`.
+
+    Elementwise, String to String. Null where the text is null or no format fits it exactly: a day that the Gregorian
+    calendar lacks, a year outside 1000 to 2100, the month before the day, a time of day. Source: DESIGN.md, "Dates".
+
+    `formats` are tried first, in their order; see `check_date_format`, whose ValueError is raised for a wrong one.
+    """
+    for fmt in formats:
+        check_date_format(fmt)
+    return once_expr(text, lambda printed: pl.coalesce(*_parsed(printed, formats)))
+
+
+def check_date_format(fmt: str) -> None:
+    """Raise ValueError, saying why, unless `fmt` is a strptime format that dates can be read with.
+
+    It may hold %Y %y %m %d %b %B %j, each part of a date once, and literal text. %b and %B are the same: an English
+    month, full or three letters, in any case. %m and %d may be one digit, as in strptime, unless they touch another
+    letter or digit. %y below 69 is of this century. Without a day the date is a month, without a month a year.
+    """
+    if problem := _format_problem(fmt):
+        raise ValueError(f"date format {fmt!r}: {problem}")
+
+
+def _format_problem(fmt: str) -> str | None:
+    letters = [piece[:1] for piece in fmt.split("%")[1:]]
+    if unknown := [f"%{letter}" for letter in letters if letter not in _DIRECTIVES]:
+        return f"{unknown[0]} is none of %Y %y %m %d %b %B %j"
+    parts = [_DIRECTIVES[letter][0] for letter in letters]
+    if repeated := [part for part in parts if parts.count(part) > 1]:
+        return f"it gives the {repeated[0]} twice"
+    if "year" not in parts:
+        return "it lacks the year, %Y or %y"
+    if "j" in letters and "month" in parts:
+        return "%j is the day of the year, so it goes without a month"
+    if "d" in letters and "month" not in parts:
+        return "%d needs a month beside it, %m, %b or %B"
+    if fmt != " ".join(fmt.split()):
+        return "cleaned text has single blanks and none at its ends, so it can't match"
+    return None
+
+
+def _parsed(text: pl.Expr, formats: Sequence[str]) -> Iterator[pl.Expr]:
+    for fmt in formats:
+        yield _real_date(_by_format(text, fmt))
+    yield _real_date(_by_standard_formats(text))
+
+
+def _real_date(iso: pl.Expr) -> pl.Expr:
+    return once_expr(iso, lambda date: pl.when(date.str.contains(_ISO_DATE)).then(date))
+
+
+def _by_standard_formats(text: pl.Expr) -> pl.Expr:
+    """ISO's spelling of dates in the formats of DESIGN.md, whether or not there is such a day; other text as it is."""
+    text = _where(text, _DAY_FIRST, _day_first_as_iso)
+    text = _where(text, _SLASHED, lambda slashed: slashed.str.replace_all("/", "-", literal=True))
+    return _where(text, "[A-Za-z]", _words_as_iso)
+
+
+def _where(text: pl.Expr, pattern: str, change: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
+    return where_expr(text, lambda unchanged: unchanged.str.contains(pattern), change)
+
+
+def _day_first_as_iso(text: pl.Expr) -> pl.Expr:
+    return pl.format("{}-{}-{}", text.str.tail(4), text.str.slice(3, 2), text.str.head(2))
+
+
+def _words_as_iso(text: pl.Expr) -> pl.Expr:
+    text = _where(text, _RANGE, lambda range_: range_.str.head(len("2003 Apr")))
+    text = _where(text, _SEASONAL, lambda seasonal: seasonal.str.extract("([0-9]{4})"))
+    return _where(text, _WORDED, _worded_as_iso)
+
+
+def _worded_as_iso(text: pl.Expr) -> pl.Expr:
+    """`1 March 2020`, `March 1, 2020`, `March 2020`, `2020 Mar 1` or `2020 Mar`, known to be one of them."""
+    year_first = _where(
+        text, "[0-9]{4}$", lambda dated: pl.format("{} {}", dated.str.tail(4), dated.str.head(-len(" 2020")))
+    )
+    return once_expr(year_first, _year_first_as_iso)
+
+
+def _year_first_as_iso(text: pl.Expr) -> pl.Expr:
+    month_and_day = text.str.slice(len("2020 "))
+    month = month_and_day.str.strip_chars(string.digits + " ,")
+    day = month_and_day.str.strip_chars(string.ascii_letters + " ,").str.zfill(2)
+    return pl.format("{}-{}-{}", text.str.head(4), _month_number(month), day).str.strip_suffix("-00")
+
+
+def _month_number(name: pl.Expr) -> pl.Expr:
+    return name.str.head(3).str.to_lowercase().replace_strict(_MONTH_NUMBERS, default=None, return_dtype=pl.String)
+
+
+def _by_format(text: pl.Expr, fmt: str) -> pl.Expr:
+    """ISO's spelling of dates in a strptime format, whether or not there is such a month or day; else null."""
+    letters = sorted((piece[0] for piece in fmt.split("%")[1:]), key="YybBmdj".index)
+    return once_expr(text.str.extract_groups(_format_regex(fmt)), lambda parts: _parts_as_iso(parts, letters))
+
+
+def _format_regex(fmt: str) -> str:
+    literal, *pieces = fmt.split("%")
+    regex, before = pl.escape_regex(literal), literal[-1:]
+    for place, piece in enumerate(pieces, 1):
+        touched = before.isalnum() or (piece[1].isalnum() if piece[1:] else place < len(pieces))
+        regex += f"(?<{piece[0]}>{_directive_regex(piece[0], touched)})" + pl.escape_regex(piece[1:])
+        before = piece[-1]
+    return f"^{regex}$"
+
+
+def _directive_regex(letter: str, touched: bool) -> str:
+    return "[0-9]{1,2}" if letter in "md" and not touched else _DIRECTIVES[letter][1]
+
+
+def _parts_as_iso(parts: pl.Expr, letters: Sequence[str]) -> pl.Expr:
+    iso_parts = [_part_as_iso(parts.struct.field(letter), letter) for letter in letters]
+    iso = pl.concat_str(iso_parts, separator="-")
+    return iso.str.to_date("%Y-%j", strict=False).cast(pl.String) if "j" in letters else iso
+
+
+def _part_as_iso(part: pl.Expr, letter: str) -> pl.Expr:
+    if letter == "y":
+        return pl.when(part < "69").then(pl.lit("20") + part).otherwise(pl.lit("19") + part)
+    return _month_number(part) if letter in "bB" else part.str.zfill(2)

@@ -44,20 +44,15 @@ def clean_text_expr(text: pl.Expr) -> pl.Expr:
     comes first, once, so decoded white space collapses too; decoded control characters, NUL among them, stay.
     Source: DESIGN.md, "Text".
     """
-    stored, untidy = pl.field("stored"), pl.field("untidy")
-    tidied = pl.when(untidy).then(_tidied(pl.when(untidy).then(stored))).otherwise(stored)
-    marked = pl.struct(stored=text, untidy=_is_untidy(text))
-    return marked.struct.with_fields(tidied=tidied).struct.field("tidied").alias(_name(text))
+    return where_expr(text, _is_untidy, _tidied)
 
 
 def fold_case_expr(text: pl.Expr) -> pl.Expr:
     """Text in full Unicode case folding, as `str.casefold` (ß is ss, ς is σ).
 
-    Source: The Unicode Standard, default case folding; checked on every character of Unicode 14.
+    Source: The Unicode Standard, default case folding; the same as Python's on every character of Unicode 14.
     """
-    lowered = text.str.to_lowercase()
-    beyond_ascii = pl.when(_is_beyond_ascii(lowered)).then(lowered)
-    return pl.coalesce(beyond_ascii.str.replace_many(_FOLDS), lowered)
+    return where_expr(text.str.to_lowercase(), _is_beyond_ascii, lambda lowered: lowered.str.replace_many(_FOLDS))
 
 
 def journal_key_expr(journal: pl.Expr) -> pl.Expr:
@@ -66,7 +61,7 @@ def journal_key_expr(journal: pl.Expr) -> pl.Expr:
     Source: DESIGN.md, "Journals".
     """
     without_blanks = fold_case_expr(journal).str.replace_all(" ", "", literal=True)
-    return without_blanks.str.replace_all(r"\s", "").str.strip_chars_end(".")
+    return where_expr(without_blanks, _has_space, _without_space).str.strip_chars_end(".")
 
 
 def once_expr(value: pl.Expr, body: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
@@ -77,6 +72,24 @@ def once_expr(value: pl.Expr, body: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
     """
     bound = pl.struct(value=value).struct.with_fields(result=body(pl.field("value")))
     return bound.struct.field("result").alias(_name(value))
+
+
+def where_expr(
+    text: pl.Expr, needs: Callable[[pl.Expr], pl.Expr], change: Callable[[pl.Expr], pl.Expr]
+) -> pl.Expr:
+    """`change(text)` where `needs(text)`, elsewhere `text`; bound as in `once_expr`.
+
+    `change` sees empty text elsewhere, so it costs little there. Null would not do: the kernels of `str.contains`,
+    `str.replace_all` and the letter cases work through the text that lies under a null.
+    """
+    value, needed, masked = pl.field("value"), pl.field("needed"), pl.field("masked")
+    bound = (
+        pl.struct(value=text)
+        .struct.with_fields(needed=needs(value))
+        .struct.with_fields(masked=pl.when(needed).then(value).otherwise(pl.lit("")))
+        .struct.with_fields(result=pl.when(needed).then(change(masked)).otherwise(value))
+    )
+    return bound.struct.field("result").alias(_name(text))
 
 
 def _name(column: pl.Expr) -> str:
@@ -103,20 +116,15 @@ def _is_beyond_ascii(text: pl.Expr) -> pl.Expr:
 
 
 def _tidied(text: pl.Expr) -> pl.Expr:
-    composed = once_expr(once_expr(text, _with_escapes_decoded), _composed)
+    decoded = where_expr(text, lambda raw: raw.str.contains(_RUN), _decoded)
+    composed = where_expr(decoded, lambda raw: raw.str.contains(_MAY_COMPOSE), lambda raw: raw.str.normalize("NFC"))
     # Passes over single blanks, which are most of the white space and need nothing.
-    single_spaced = composed.str.replace_all(r"[^\S ]\s*| \s+", " ").str.strip_chars(" ")
-    return once_expr(single_spaced, lambda tidy: pl.when((tidy != "") & (tidy != '""')).then(tidy))
+    spaced = composed.str.replace_all(r"[^\S ]\s*| \s+", " ").str.strip_chars(" ")
+    return once_expr(spaced, lambda tidy: pl.when((tidy != "") & (tidy != '""')).then(tidy))
 
 
-def _composed(text: pl.Expr) -> pl.Expr:
-    may_compose = text.str.contains(_MAY_COMPOSE)
-    return pl.coalesce(pl.when(may_compose).then(text).str.normalize("NFC"), text)
-
-
-def _with_escapes_decoded(text: pl.Expr) -> pl.Expr:
-    pieces = pl.when(text.str.contains(_RUN)).then(text).str.extract_all(_PIECE)
-    return pl.coalesce(pieces.list.eval(_decoded_piece(pl.element())).list.join(""), text)
+def _decoded(text: pl.Expr) -> pl.Expr:
+    return text.str.extract_all(_PIECE).list.eval(_decoded_piece(pl.element())).list.join("")
 
 
 def _decoded_piece(piece: pl.Expr) -> pl.Expr:
@@ -124,3 +132,11 @@ def _decoded_piece(piece: pl.Expr) -> pl.Expr:
     verbatim = pl.when(~piece.str.starts_with("\\x")).then(piece)
     hexadecimal = pl.when(piece.str.contains(_WELL_FORMED)).then(piece).str.replace_all("\\x", "", literal=True)
     return pl.coalesce(verbatim, hexadecimal.str.decode("hex").cast(pl.String))
+
+
+def _has_space(text: pl.Expr) -> pl.Expr:
+    return _is_beyond_ascii(text) | text.str.contains(r"[\t-\r]")
+
+
+def _without_space(text: pl.Expr) -> pl.Expr:
+    return text.str.replace_all(r"\s", "")

@@ -1,0 +1,127 @@
+"""Step three, assemble: all parts -> mentions, rejects and graph. Merges duplicates, sorts, writes each in one step."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from drugmentions.cache import GRAPH, MENTIONS, REJECTS, replacing
+from drugmentions.graph import write_graph
+from drugmentions.matching.lexicon import Lexicon
+from drugmentions.merging import Merging, merge
+from drugmentions.model import MENTION_PART, PUBLICATION, REJECT, Parts
+from drugmentions.text import journal_key_expr
+
+_KEY: Final = ["file", "record"]
+_FROM_PUBLICATION: Final = [name for name in MENTION_PART if name in PUBLICATION and name not in _KEY]
+
+
+def scan_parts(parts: Sequence[Parts]) -> pl.LazyFrame:
+    """All publications of all parts, before merging (`PUBLICATION`)."""
+    empty = pl.LazyFrame(schema=PUBLICATION)
+    return pl.concat([empty, pl.scan_parquet([part.publications for part in parts])]) if parts else empty
+
+
+def scan_mentions(parts: Sequence[Parts]) -> pl.LazyFrame:
+    """All mentions of all parts, before merging (`MENTION_PART`)."""
+    empty = pl.LazyFrame(schema=MENTION_PART)
+    return pl.concat([empty, pl.scan_parquet([part.mentions for part in parts])]) if parts else empty
+
+
+def assemble(
+    parts: Sequence[Parts], lexicon: Lexicon, other_rejects: pl.DataFrame, sources: Sequence[str], out: Path, scratch: Path
+) -> dict[str, int]:
+    """Write the graph, the mentions and the rejects into `out`; returns counts of what they hold.
+
+    other_rejects: those that belong to no part (`REJECT`). sources: the names that the graph's drugs list beside the
+    built-in ones. scratch: an empty directory. Each file is replaced in one step, after all are written.
+    """
+    publications = scan_parts(parts)
+    merging = merge(publications)
+    mentions = merged_mentions(scan_mentions(parts), merging).pipe(_with_shown_journals, publications, merging)
+    with (
+        replacing(out / GRAPH) as graph,
+        replacing(out / MENTIONS) as table,
+        replacing(out / REJECTS) as rejects,
+    ):
+        found = write_graph(mentions, lexicon.drugs, sources, graph, table, scratch)
+        refused = _write_rejects(parts, other_rejects, rejects)
+    outcomes = dict(zip(*merging.merges["outcome"].value_counts(sort=True), strict=True))
+    removed = sum(outcomes.values())
+    total = publications.select((~pl.col("deleted")).sum()).collect().item()
+    return {"publications": total - removed, "merged": removed, "mentions": found, "rejects": refused}
+
+
+def merged_mentions(mentions: pl.LazyFrame, merging: Merging) -> pl.LazyFrame:
+    """Mentions of records (`MENTION_PART`) -> of merged publications, one row per (drug, publication).
+
+    A publication's title is searched first; its official title counts where that doesn't mention the drug.
+    """
+    if merging.touched.height:
+        untouched = mentions.join(merging.touched.lazy(), on=_KEY, how="anti")
+        mentions = pl.concat([untouched, _mentions_of_merged(mentions, merging.merged).lazy()])
+    in_official = pl.col("found_in") == "official_title"
+    official = mentions.filter(in_official).collect(engine="streaming")
+    if official.is_empty():
+        return mentions
+    in_title = mentions.filter(~in_official)
+    same = ["drug", *_KEY]
+    return pl.concat([in_title, official.lazy().join(in_title.select(same), on=same, how="anti")])
+
+
+def _mentions_of_merged(mentions: pl.LazyFrame, merged: pl.DataFrame) -> pl.DataFrame:
+    """The mentions in the titles that merged publications have now, with what else those have."""
+    shown = [*_FROM_PUBLICATION, *_KEY]
+    giving = {"title": _KEY, "official_title": ["official_file", "official_record"]}
+    frames = [
+        mentions.filter(pl.col("found_in") == found_in)
+        .select("drug", "found_in", "spans", at_file="file", at_record="record")
+        .join(
+            merged.lazy().select(*shown, at_file=giver[0], at_record=giver[1]), on=["at_file", "at_record"], nulls_equal=False
+        )
+        .select(MENTION_PART.names())
+        for found_in, giver in giving.items()
+    ]
+    return pl.concat(frames).collect(engine="streaming")
+
+
+def _with_shown_journals(mentions: pl.LazyFrame, publications: pl.LazyFrame, merging: Merging) -> pl.LazyFrame:
+    """Write each journal in the spelling most frequent among merged publications (ties: the smallest)."""
+    respelled = respelled_journals(publications, merging)
+    if respelled.is_empty():
+        return mentions
+    shown = mentions.join(respelled.lazy(), on="journal", how="left")
+    return shown.with_columns(journal=pl.coalesce("shown", "journal")).drop("shown")
+
+
+def respelled_journals(publications: pl.LazyFrame, merging: Merging) -> pl.DataFrame:
+    """Spellings of journals that another spelling stands for: `journal`, `shown`."""
+    standing = publications.filter(~pl.col("deleted"))
+    counts = [_journal_counts(standing), _journal_counts(merging.merged.lazy())]
+    if merging.touched.height:
+        replaced = standing.join(merging.touched.lazy(), on=_KEY, how="semi")
+        counts.append(_journal_counts(replaced).with_columns(-pl.col("count")))
+    return (
+        pl.concat(counts)
+        .group_by("journal")
+        .agg(pl.col("count").sum())
+        .with_columns(key=journal_key_expr(pl.col("journal")))
+        .sort("count", "journal", descending=[True, False])
+        .with_columns(shown=pl.col("journal").first().over("key"))
+        .filter(pl.col("shown") != pl.col("journal"))
+        .select("journal", "shown")
+    )
+
+
+def _journal_counts(publications: pl.LazyFrame) -> pl.DataFrame:
+    journals = publications.select("journal").drop_nulls().group_by("journal")
+    return journals.agg(count=pl.len().cast(pl.Int64)).collect(engine="streaming")
+
+
+def _write_rejects(parts: Sequence[Parts], other: pl.DataFrame, path: Path) -> int:
+    """Write all rejects, sorted; returns how many."""
+    rejects = pl.concat([other.lazy(), *(pl.scan_parquet(part.rejects) for part in parts)]).select(REJECT.names())
+    ordered = rejects.sort("file", "record", "line", "reason", "raw", nulls_last=True)
+    ordered.sink_parquet(path, compression="zstd", compression_level=1)
+    return int(pl.scan_parquet(path).select(pl.len()).collect().item())

@@ -1,0 +1,40 @@
+"""The command line: each command parses, calls and renders. What is slow to import is imported inside."""
+
+from typing import Annotated
+
+import typer
+
+from drugmentions.cli import adhoc, config, export, match, rejects, run
+
+app = typer.Typer(
+    name="drugmentions",
+    help="Which publications, trials and journals mention our drugs?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 no inputs, no drugs, unknown drug or too many "
+    "rejects, 4 output, 5 an extra is missing, 75 locked, 130/143 interrupted.",
+)
+app.command("run")(run.run_command)
+app.add_typer(adhoc.app, name="adhoc")
+app.command("match")(match.match_command)
+app.command("export")(export.export_command)
+app.command("rejects")(rejects.rejects_command)
+app.add_typer(config.app, name="config")
+
+
+def _show_version(value: bool) -> None:  # noqa: FBT001  typer calls it so
+    if value:
+        from drugmentions import __version__
+
+        typer.echo(f"drugmentions {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Which publications, trials and journals mention our drugs?"""

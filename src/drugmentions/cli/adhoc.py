@@ -1,0 +1,103 @@
+"""`drugmentions adhoc`: questions asked of a graph."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from drugmentions.cli.options import Format, GraphPath, Log, LogFormat, Quiet
+
+if TYPE_CHECKING:
+    import polars as pl
+
+app = typer.Typer(help="Ask questions of a graph.", no_args_is_help=True)
+
+Drug = Annotated[str, typer.Argument(help="A drug's name, in any case.")]
+
+
+@app.command("top-journal")
+def top_journal_command(
+    path: GraphPath = Path("out"),
+    source: Annotated[
+        list[str] | None, typer.Option("--source", help="Count mentions of this source alone; repeatable.")
+    ] = None,
+    sponsors: Annotated[bool, typer.Option("--sponsors", help="Let sponsors of trials count as journals.")] = False,
+    output_format: Format = None,
+    quiet: Quiet = False,
+    log_format: Log = LogFormat.TEXT,
+) -> None:
+    """The journals that mention the most distinct drugs: every one of those that tie."""
+    del quiet, log_format
+    import polars as pl
+
+    from drugmentions.cli.render import render
+    from drugmentions.graph import load_graph
+    from drugmentions.queries import top_journals
+
+    graph = load_graph(path)
+    top = top_journals(graph.mentions, sources=source or (), sponsors=sponsors).collect()
+    counted = top.select("journal", pl.col("drugs").list.len().alias("drug_count"), "drugs")
+    drug_count = counted["drug_count"].max() or 0
+    render(counted, {"drug_count": drug_count, "journals": top.to_dicts()}, output_format)
+
+
+@app.command("related")
+def related_command(
+    drug: Drug,
+    path: GraphPath = Path("out"),
+    output_format: Format = None,
+    quiet: Quiet = False,
+    log_format: Log = LogFormat.TEXT,
+) -> None:
+    """The other drugs that the drug's journals mention, PubMed publications alone."""
+    del quiet, log_format
+    from drugmentions.graph import load_graph
+    from drugmentions.queries import related_drugs, resolve_drug
+
+    graph = load_graph(path)
+    name = resolve_drug(graph.drugs["drug"], drug)
+    _render_list(related_drugs(graph.mentions, name), {"drug": name}, "related", output_format)
+
+
+@app.command("journals")
+def journals_command(
+    drug: Drug,
+    path: GraphPath = Path("out"),
+    output_format: Format = None,
+    quiet: Quiet = False,
+    log_format: Log = LogFormat.TEXT,
+) -> None:
+    """The journals that mention a drug, with how often, first and last date, and sources."""
+    del quiet, log_format
+    from drugmentions.graph import load_graph
+    from drugmentions.queries import journals_of_drug, resolve_drug
+
+    graph = load_graph(path)
+    name = resolve_drug(graph.drugs["drug"], drug)
+    _render_list(journals_of_drug(graph.mentions, name), {"drug": name}, "journals", output_format)
+
+
+@app.command("drugs")
+def drugs_command(
+    journal: Annotated[str, typer.Argument(help="A journal's name, in any case.")],
+    path: GraphPath = Path("out"),
+    output_format: Format = None,
+    quiet: Quiet = False,
+    log_format: Log = LogFormat.TEXT,
+) -> None:
+    """The drugs that a journal mentions, with how often, first and last date, and sources."""
+    del quiet, log_format
+    from drugmentions.graph import load_graph
+    from drugmentions.queries import drugs_of_journal, resolve_journal
+
+    graph = load_graph(path)
+    name = resolve_journal(graph.mentions, journal)
+    _render_list(drugs_of_journal(graph.mentions, name), {"journal": name}, "drugs", output_format)
+
+
+def _render_list(answers: "pl.LazyFrame", about: dict[str, str], name: str, output_format: Format) -> None:
+    """Write answers: as JSON, an object of what was asked and the list of them."""
+    from drugmentions.cli.render import render
+
+    rows = answers.collect()
+    render(rows, {**about, name: rows.to_dicts()}, output_format)

@@ -1,0 +1,22 @@
+"""`drugmentions config show`: the configuration in force."""
+
+import typer
+
+from drugmentions.cli.options import ConfigFile, Log, LogFormat, Quiet
+from drugmentions.cli.settings import settings
+
+app = typer.Typer(help="The configuration.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """The configuration."""
+
+
+@app.command("show")
+def show_command(config: ConfigFile = None, quiet: Quiet = False, log_format: Log = LogFormat.TEXT) -> None:
+    """Print the configuration in force, from file, environment and defaults, as TOML."""
+    del quiet, log_format
+    from drugmentions.config import config_as_toml
+
+    typer.echo(config_as_toml(settings(config)), nl=False)

@@ -1,0 +1,61 @@
+"""Results on stdout: as a table for people, or as JSON, NDJSON or CSV for programs."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from drugmentions.cli.narrate import printable
+from drugmentions.cli.options import OutputFormat
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def render(
+    rows: "pl.DataFrame", document: object, output_format: OutputFormat | None, default: OutputFormat = OutputFormat.JSON
+) -> None:
+    """Write `document` as JSON, or `rows` in any other format; unless said, a table on a terminal, else `default`."""
+    chosen = output_format or (OutputFormat.TABLE if sys.stdout.isatty() else default)
+    if chosen is OutputFormat.JSON:
+        write_bytes(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
+    elif chosen is OutputFormat.NDJSON:
+        write_bytes(rows.write_ndjson().encode())
+    elif chosen is OutputFormat.CSV:
+        write_bytes(_flat(rows).write_csv().encode())
+    else:
+        _write_table(_flat(rows))
+
+
+def write_bytes(data: bytes) -> None:
+    """Write to stdout, in UTF-8 whatever the locale."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _flat(rows: "pl.DataFrame") -> "pl.DataFrame":
+    """Lists as text, their entries parted by `|`."""
+    import polars as pl
+    import polars.selectors as cs
+
+    return rows.with_columns(cs.list().cast(pl.List(pl.String)).list.join("|"))
+
+
+def _write_table(rows: "pl.DataFrame") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in rows.columns:
+        numeric = rows[name].dtype.is_numeric()
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows.rows():
+        table.add_row(*(Text(_cell(value)) for value in row))
+    console.print(table)
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401  a cell is of any type
+    return "" if value is None else printable(str(value)).replace("\n", " ")
