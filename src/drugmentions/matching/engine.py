@@ -202,21 +202,20 @@ def _with_gaps(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:
     places = places.with_row_index("place")
     pairs = places.select("place", "gaps", at=pl.int_ranges("first", "last")).explode("gaps", "at")
     begin, end = cut.tokens["end"].gather(pairs["at"]), cut.tokens["start"].gather(pairs["at"] + 1)
-    title = cut.starts.search_sorted(begin, side="right") - 1
+    title, next_title = (cut.starts.search_sorted(at, side="right") - 1 for at in (begin, end))
     between = pl.DataFrame({
         "place": pairs["place"],
         "allowed": pairs["gaps"],
+        "leaves": title != next_title,
         "text": cut.texts.gather(title),
         "begin": begin - cut.starts.gather(title),
         "length": end - begin,
     }).with_columns(gap=pl.col("text").str.slice("begin", "length"))
-    # a gap that runs into the next title is cut short by its own title's end
-    leaves = pl.col("gap").str.len_chars() < pl.col("length")
     forbidden = [
         pl.col("gap").str.contains(sign, literal=True) & ~pl.col("allowed").str.contains(sign, literal=True)
         for sign in GAP_SIGNS
     ]
-    return places.join(between.filter(pl.any_horizontal(leaves, *forbidden)), on="place", how="anti").drop("place")
+    return places.join(between.filter(pl.any_horizontal("leaves", *forbidden)), on="place", how="anti").drop("place")
 
 
 def _spans_in_titles(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:

@@ -1,0 +1,1 @@
+"""Source files: found, recognised, read, and brought to the publication schema."""

@@ -1,38 +1,45 @@
 """Dates of every source as text of their own precision: a day, a month or a year, never more than was printed."""
 
-import string
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import polars as pl
 
-from drugmentions.sources.text import once_expr, where_expr
+from drugmentions.sources.text import once_expr
 
 _MONTHS: Final = tuple("January February March April May June July August September October November December".split())
 _MONTH_NUMBERS: Final = {name[:3].lower(): f"{number:02}" for number, name in enumerate(_MONTHS, 1)}
+# A month between blanks as a number between tabs, which cleaned text can't hold, so that nothing else looks like it.
+_TABBED_MONTHS: Final = {
+    f" {name} ": f"\t{number:02}\t" for number, month in enumerate(_MONTHS, 1) for name in (month, month[:3])
+}
 
 _YEAR: Final = "(?:1[0-9]{3}|20[0-9]{2}|2100)"
 _LEAP_YEAR: Final = "(?:(?:1[0-9]|20)(?:0[48]|[13579][26]|[2468][048])|1[26]00|2000)"
 _DAY: Final = "(?:0?[1-9]|[12][0-9]|3[01])"
-# Letters in any case, ASCII alone: without `-u`, the long s would pass for an s.
-_MONTH: Final = "(?i-u:" + "|".join(f"{name[:3]}(?:{name[3:]})?" for name in _MONTHS) + ")"
+# Any case of ASCII letters alone: without `-u`, a long s would pass for an s.
+_MONTH: Final = "(?i-u:" + "|".join(f"{month[:3]}(?:{month[3:]})?" for month in _MONTHS) + ")"
 _SEASON: Final = "(?i-u:Spring|Summer|Autumn|Fall|Winter)"
 _TO: Final = " ?[-–] ?"
 
-# What the rewriting below leads to: a Gregorian day, a month or a year of 1000 to 2100.
+# What every format is rewritten to: a day of the Gregorian calendar, a month or a year, from 1000 to 2100.
 _ISO_DATE: Final = rf"""(?x)^(?:
       {_YEAR} (?: - (?: 0[1-9] | 1[0-2] ) (?: - (?: 0[1-9] | 1[0-9] | 2[0-8] ) )? )?
     | {_YEAR} - (?: 0[13-9] | 1[0-2] ) - (?: 29 | 30 )
     | {_YEAR} - (?: 0[13578] | 1[02] ) - 31
     | {_LEAP_YEAR} - 02 - 29
 )$"""
-_DAY_FIRST: Final = r"^[0-9]{2}(?:/[0-9]{2}/|-[0-9]{2}-|\.[0-9]{2}\.)[0-9]{4}$"
-_SLASHED: Final = "^[0-9]{4}/[0-9]{2}/[0-9]{2}$"
-_WORDED: Final = f"^(?:(?:{_DAY} )?{_MONTH} {_YEAR}|{_MONTH} {_DAY}, {_YEAR}|{_YEAR} {_MONTH}(?: {_DAY})?)$"
-_RANGE: Final = (
-    f"^{_YEAR} {_MONTH}(?: {_DAY}{_TO}(?:(?:{_YEAR} )?{_MONTH} )?{_DAY}|{_TO}(?:{_YEAR} )?{_MONTH})$"
+_DAY_FIRST: Final = r"^(?:[0-9]{2}(?:/[0-9]{2}/|-[0-9]{2}-|\.[0-9]{2}\.)|[0-9]{1,2}\t[0-9]{2}\t)[0-9]{4}$"
+# `2020/03/01`, `March 1, 2020`, `March 2020`, `2020 Mar 1`, `2020 Mar`, ranges and seasons; what parts they lack is null.
+_OTHER: Final = (
+    f"^(?:(?<year1>{_YEAR})/(?<month1>0[1-9]|1[0-2])/(?<day1>[0-9]{{2}})"
+    f"|(?<month2>{_MONTH}) (?:(?<day2>{_DAY}), )?(?<year2>{_YEAR})"
+    f"|(?<year3>{_YEAR}) (?<month3>{_MONTH})(?: (?<day3>{_DAY}))?"
+    f"|(?<year4>{_YEAR}) (?<month4>{_MONTH})(?: {_DAY}{_TO}(?:(?:{_YEAR} )?{_MONTH} )?{_DAY}|{_TO}(?:{_YEAR} )?{_MONTH})"
+    f"|(?<year5>{_YEAR}) {_SEASON}(?:{_TO}(?:{_YEAR} )?{_SEASON})?"
+    f"|{_SEASON} (?<year6>{_YEAR}))$"
 )
-_SEASONAL: Final = f"^(?:{_SEASON} {_YEAR}|{_YEAR} {_SEASON}(?:{_TO}(?:{_YEAR} )?{_SEASON})?)$"
+_OTHER_START: Final = "^(?:[A-Za-z]|[0-9]{4}[ /])"
 
 _DIRECTIVES: Final = {
     "Y": ("year", "[0-9]{4}"),
@@ -98,39 +105,31 @@ def _real_date(iso: pl.Expr) -> pl.Expr:
 
 
 def _by_standard_formats(text: pl.Expr) -> pl.Expr:
-    """ISO's spelling of dates in the formats of DESIGN.md, whether or not there is such a day; other text as it is."""
-    text = _where(text, _DAY_FIRST, _day_first_as_iso)
-    text = _where(text, _SLASHED, lambda slashed: slashed.str.replace_all("/", "-", literal=True))
-    return _where(text, "[A-Za-z]", _words_as_iso)
-
-
-def _where(text: pl.Expr, pattern: str, change: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
-    return where_expr(text, lambda unchanged: unchanged.str.contains(pattern), change)
+    """ISO's spelling of the formats of DESIGN.md, whether or not there is such a day; other text is anything but ISO's."""
+    other = pl.when(text.str.contains(_OTHER_START)).then(text).str.extract_groups(_OTHER)
+    return pl.coalesce(once_expr(other, _other_as_iso), _day_first_as_iso(text))
 
 
 def _day_first_as_iso(text: pl.Expr) -> pl.Expr:
-    return pl.format("{}-{}-{}", text.str.tail(4), text.str.slice(3, 2), text.str.head(2))
+    numbered = text.str.replace_many(_TABBED_MONTHS, ascii_case_insensitive=True)
+    return once_expr(numbered, lambda date: pl.when(date.str.contains(_DAY_FIRST)).then(_reversed(date)).otherwise(date))
 
 
-def _words_as_iso(text: pl.Expr) -> pl.Expr:
-    text = _where(text, _RANGE, lambda range_: range_.str.head(len("2003 Apr")))
-    text = _where(text, _SEASONAL, lambda seasonal: seasonal.str.extract("([0-9]{4})"))
-    return _where(text, _WORDED, _worded_as_iso)
+def _reversed(date: pl.Expr) -> pl.Expr:
+    year, month, day = date.str.tail(4), date.str.slice(-7, 2), (pl.lit("0") + date).str.slice(-10, 2)
+    return pl.format("{}-{}-{}", year, month, day)
 
 
-def _worded_as_iso(text: pl.Expr) -> pl.Expr:
-    """`1 March 2020`, `March 1, 2020`, `March 2020`, `2020 Mar 1` or `2020 Mar`, known to be one of them."""
-    year_first = _where(
-        text, "[0-9]{4}$", lambda dated: pl.format("{} {}", dated.str.tail(4), dated.str.head(-len(" 2020")))
-    )
-    return once_expr(year_first, _year_first_as_iso)
+def _other_as_iso(parts: pl.Expr) -> pl.Expr:
+    year = _first_field(parts, "year1", "year2", "year3", "year4", "year5", "year6")
+    month_name = _first_field(parts, "month2", "month3", "month4")
+    month = pl.coalesce(parts.struct.field("month1"), _month_number(month_name))
+    day = _first_field(parts, "day1", "day2", "day3").str.zfill(2)
+    return pl.concat_str(year, *((pl.lit("-") + part).fill_null("") for part in (month, day)))
 
 
-def _year_first_as_iso(text: pl.Expr) -> pl.Expr:
-    month_and_day = text.str.slice(len("2020 "))
-    month = month_and_day.str.strip_chars(string.digits + " ,")
-    day = month_and_day.str.strip_chars(string.ascii_letters + " ,").str.zfill(2)
-    return pl.format("{}-{}-{}", text.str.head(4), _month_number(month), day).str.strip_suffix("-00")
+def _first_field(parts: pl.Expr, *names: str) -> pl.Expr:
+    return pl.coalesce(*(parts.struct.field(name) for name in names))
 
 
 def _month_number(name: pl.Expr) -> pl.Expr:

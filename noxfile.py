@@ -1,0 +1,74 @@
+import nox
+
+nox.options.default_venv_backend = "venv"
+nox.options.sessions = ["tests", "lint", "typing", "docs"]
+nox.options.reuse_existing_virtualenvs = True
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    session.install("-e", ".", "--group", "test")
+    session.run("pytest", "-n", "auto", *session.posargs)
+
+
+@nox.session(default=False)
+def slow(session: nox.Session) -> None:
+    """Every character, thousands of examples: half an hour."""
+    session.install("-e", ".", "--group", "test")
+    session.run("pytest", "-n", "auto", "-m", "slow or not slow", *session.posargs, env={"HYPOTHESIS_PROFILE": "thorough"})
+
+
+@nox.session(default=False, python=["3.11", "3.12", "3.13"])
+def pythons(session: nox.Session) -> None:
+    session.install("-e", ".", "--group", "test")
+    session.run("pytest", "-n", "auto", *session.posargs)
+
+
+@nox.session(default=False)
+def minimums(session: nox.Session) -> None:
+    """The lowest versions that pyproject.toml allows."""
+    project = nox.project.load_toml("pyproject.toml")["project"]
+    lowest = [requirement.replace(">=", "==") for requirement in project["dependencies"]]
+    session.install("-e", ".", "--group", "test", *lowest)
+    session.run("pytest", "-n", "auto", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    session.install("-e", ".", "--group", "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    session.install("-e", ".", "--group", "lint", "--group", "test", "nox", "ahocorasick_rs")
+    session.run("mypy")
+
+
+@nox.session(default=False)
+def bare(session: nox.Session) -> None:
+    """A wheel in an environment with nothing else runs the main job."""
+    session.install("build")
+    session.run("python", "-m", "build", "--wheel", "--outdir", session.create_tmp(), ".")
+    session.run("python", "-m", "venv", "--clear", f"{session.create_tmp()}/bare")
+    python = f"{session.create_tmp()}/bare/bin/python"
+    session.run(python, "-m", "pip", "install", "-q", "--find-links", session.create_tmp(), "drugmentions", external=True)
+    out = f"{session.create_tmp()}/out"
+    session.run(python, "-m", "drugmentions", "run", "data/sample", "--out", out, external=True)
+    session.run(python, "-m", "drugmentions", "adhoc", "top-journal", out, external=True)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """What README says is what happens."""
+    session.install("-e", ".", "--group", "test")
+    session.run("pytest", "tests/test_docs.py", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """A short benchmark; benchmarks/README.md has the long ones."""
+    session.install("-e", ".", "ahocorasick_rs")
+    session.run("python", "benchmarks/run_against_peers.py", "--titles", "200000", "--terms", "1000", *session.posargs)

@@ -1,0 +1,69 @@
+"""Which of a file's own columns hold our fields, and the reading of a scan whose columns are known."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import polars as pl
+
+from drugmentions.model import RAW_LIMIT, REJECT, SourceFile
+from drugmentions.sources.spool import ORIGIN, Reading, blank_expr, filled_expr
+from drugmentions.text import clean_text_expr
+
+ROW: Final = "\0record"
+"""The row index of a scan: a name that no file uses for a column."""
+
+
+def polars_path(file: SourceFile) -> str | None:
+    """The file's path, or None where Polars can't be told it, as its bytes aren't UTF-8."""
+    try:
+        file.path.encode()
+    except UnicodeEncodeError:
+        return None
+    return file.path
+
+
+def column_key(name: str) -> str:
+    """What column names are compared by: white space around them and case count for nothing."""
+    return name.strip().casefold()
+
+
+def field_columns(names: Sequence[str], file: SourceFile, fields: Sequence[str]) -> list[int | None]:
+    """Where in `names` each field stands: the first of its columns that is there, of equal names the first."""
+    positions: dict[str, int] = {}
+    for position, name in enumerate(names):
+        positions.setdefault(column_key(name), position)
+    return [_first_known(positions, file.columns.get(field, [])) for field in fields]
+
+
+def _first_known(positions: dict[str, int], columns: Sequence[str]) -> int | None:
+    return next((positions[key] for key in map(column_key, columns) if key in positions), None)
+
+
+def origin_exprs(file: SourceFile) -> list[pl.Expr]:
+    """The columns of ORIGIN of a scan that has the row index ROW."""
+    return [
+        pl.lit(file.file).alias("file"),
+        pl.col(ROW).cast(ORIGIN["record"]).alias("record"),
+        pl.lit(None, ORIGIN["line"]).alias("line"),
+    ]
+
+
+def scan_reading(
+    file: SourceFile, scan: pl.LazyFrame, texts: Sequence[tuple[str, pl.Expr]], fields: Sequence[str], read: int
+) -> Reading:
+    """The reading of a scan with the row index ROW. `texts`: the file's columns, each by its own name, as text."""
+    places = field_columns([name for name, _ in texts], file, fields)
+    empty = pl.lit(None, pl.String)
+    picked = [filled_expr(empty if place is None else texts[place][1]) for place in places]
+    distinct = {name: filled_expr(text).alias(name) for name, text in reversed(texts)}
+    raw = pl.struct(distinct[name] for name in dict.fromkeys(name for name, _ in texts)).struct.json_encode()
+    blank = pl.all_horizontal(blank_expr(text) for _, text in texts)
+    origin = origin_exprs(file)
+    return Reading(
+        scan.select(*origin, *(text.alias(field) for field, text in zip(fields, picked, strict=True))),
+        scan.filter(clean_text_expr(picked[0]).is_null()).select(
+            *origin, raw.str.head(RAW_LIMIT).alias("raw"), blank.alias("blank")
+        ),
+        pl.LazyFrame(schema=REJECT),
+        {file.file: read},
+    )
