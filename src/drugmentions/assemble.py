@@ -20,13 +20,15 @@ _FROM_PUBLICATION: Final = [name for name in MENTION_PART if name in PUBLICATION
 def scan_parts(parts: Sequence[Parts]) -> pl.LazyFrame:
     """All publications of all parts, before merging (`PUBLICATION`)."""
     empty = pl.LazyFrame(schema=PUBLICATION)
-    return pl.concat([empty, pl.scan_parquet([part.publications for part in parts])]) if parts else empty
+    scan = [pl.scan_parquet([part.publications for part in parts]).select(PUBLICATION.names())] if parts else []
+    return pl.concat([empty, *scan])
 
 
 def scan_mentions(parts: Sequence[Parts]) -> pl.LazyFrame:
     """All mentions of all parts, before merging (`MENTION_PART`)."""
     empty = pl.LazyFrame(schema=MENTION_PART)
-    return pl.concat([empty, pl.scan_parquet([part.mentions for part in parts])]) if parts else empty
+    scan = [pl.scan_parquet([part.mentions for part in parts])] if parts else []
+    return pl.concat([empty, *scan])
 
 
 def assemble(

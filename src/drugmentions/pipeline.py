@@ -186,22 +186,14 @@ def _size(planned: Plan) -> int:
 def check_limit(files: Sequence[FileReport], config: Config) -> None:
     """Raise TooManyRejectsError where there are more rejects than the configuration allows."""
     rejects, read = sum(file.rejects for file in files), sum(file.read for file in files)
-    allowed = _allowed_rejects(config, read)
-    if rejects > allowed:
+    limit = parse_limit(config.run.max_rejects) if config.run.max_rejects else MaxRejects()
+    allowed = 0 if config.run.strict else limit.allowed(read)
+    if allowed is not None and rejects > allowed:
         worst = max(files, key=lambda file: file.rejects)
         raise TooManyRejectsError(
-            f"{rejects} of {read} records rejected, {allowed:g} allowed; most of them in {worst.file} ({worst.rejects})",
+            f"{rejects} of {read} records rejected, {allowed} allowed; most of them in {worst.file} ({worst.rejects})",
             "see them with `drugmentions rejects` after a run without --strict or --max-rejects",
         )
-
-
-def _allowed_rejects(config: Config, read: int) -> float:
-    limit = parse_limit(config.run.max_rejects) if config.run.max_rejects else MaxRejects()
-    if config.run.strict:
-        return 0
-    if limit.percent is not None:
-        return read * limit.percent / 100
-    return float("inf") if limit.count is None else limit.count
 
 
 def _file_reports(planned: Plan, counts: Sequence[FileCounts]) -> list[FileReport]:

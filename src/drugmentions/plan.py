@@ -91,4 +91,4 @@ def _batches(files: Iterable[SourceFile]) -> Iterable[Batch]:
 
 def _batch(files: list[SourceFile]) -> Batch:
     """Name a batch by the hash of what makes it."""
-    return Batch(sha256(msgspec.json.encode(files)).hexdigest()[:32], tuple(files))
+    return Batch(sha256(repr(files).encode("utf-8", "surrogatepass")).hexdigest()[:32], tuple(files))

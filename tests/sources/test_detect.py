@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from drugmentions.config import FIELDS, Source
 from drugmentions.model import Compression, Format, Kind, SourceFile
 from drugmentions.sources.columns import NAMES, find_columns, find_keys, recognise_kind
-from drugmentions.sources.detect import detect
+from drugmentions.sources.detect import _gunzip, _unzstd, detect
 from drugmentions.sources.locate import LocatedFile, locate
 
 PUBLICATIONS, DRUGS, UNKNOWN = Kind.PUBLICATIONS, Kind.DRUGS, Kind.UNKNOWN
@@ -98,10 +98,13 @@ def test_compression_of_several_parts_and_of_none() -> None:
     assert detected(gzip.compress(TITLES) + b"junk").kind == PUBLICATIONS
 
 
-def test_a_small_file_of_gigabytes_is_not_unpacked() -> None:
-    zeros = zstandard.ZstdCompressor().compress(b" " * (64 << 20))
-    assert len(zeros) < BLOCK
-    assert detected(zeros).note == "empty file"
+def test_a_small_file_that_holds_a_large_one_is_not_unpacked() -> None:
+    blanks = b" " * (32 << 20)
+    for pack, unpack in ((gzip.compress, _gunzip), (zstandard.compress, _unzstd)):
+        packed = pack(blanks)
+        assert len(packed) < BLOCK
+        assert len(unpack(packed)) == BLOCK
+        assert detected(packed).note == "empty file"
 
 
 @pytest.mark.parametrize(
@@ -391,6 +394,8 @@ def test_configured_separator_encoding_and_format_are_used_as_said() -> None:
     file = detected("\nid,nr~title\n".encode("utf-16"), "x", source)
     assert (file.separator, file.encoding, file.note) == ("~", "utf-16", "")
     assert file.columns == {"title": ["title"]}
+    marked = Source(name="mine", files=("*",), encoding="utf-16-le")
+    assert detected("\ufefftitle\n".encode("utf-16-le"), "x", marked).columns == {"title": ["title"]}
 
     latin = Source(name="mine", files=("*",), encoding="latin-1", columns={"title": ("Aufsätze",)})
     assert detected("aufsätze\n".encode("latin-1"), "x", latin).columns == {"title": ["aufsätze"]}

@@ -177,6 +177,12 @@ def test_the_output_directory_is_passed_over(out: str) -> None:
     assert names("data/out/graph.csv", out=Path(out)) == ["data/out/graph.csv"]  # named, not walked
 
 
+def test_the_output_directory_is_refused_as_an_input() -> None:
+    write("out/a.csv", "b.csv")
+    assert locate(["*"], OUT).files == locate(["b.csv"], OUT).files
+    assert refused("out") == [("out", "an output directory of drugmentions")]
+
+
 def test_an_output_directory_elsewhere_is_passed_over_behind_a_link() -> None:
     write("data/a.csv", "elsewhere/graph.csv")
     link("data/out", "../elsewhere")
@@ -185,8 +191,8 @@ def test_an_output_directory_elsewhere_is_passed_over_behind_a_link() -> None:
 
 def test_inputs_may_lie_in_the_output_directory() -> None:
     write("data/a.csv", "run.json", text=OURS)
-    link("data/b.csv", "a.csv")
-    assert names("data", "run.json", out=Path()) == ["data/a.csv", "run.json"]
+    link("data/0.csv", "a.csv")
+    assert names("data", "run.json", out=Path()) == ["data/0.csv", "run.json"]
     assert locate(["."], Path()).refused == [Refused(".", "an output directory of drugmentions")]
 
 

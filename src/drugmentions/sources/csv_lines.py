@@ -2,10 +2,10 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
-from drugmentions.sources.streams import LINE_LIMIT, Unreadable
+from drugmentions.sources.streams import LINE_LIMIT, UnreadableError
 
 AHEAD_LINES: Final = 1_000
 AHEAD_TEXT: Final = 16 << 20
@@ -18,20 +18,19 @@ FIELD_LIMIT: Final = 2**31 - 1
 class Lines:
     """An iterator over lines for one csv reader after the other.
 
-    `lines[start:at]` are those handed out for the record being read: its reader's user sets `start` to `at` behind a good
-    record, and both to the first line to read again behind a bad one. `base`: number of lines before `lines[0]`.
-    `careful`: some of these lines hold invalid UTF-8 or are too long. `broken`: why the file couldn't be read to its end.
+    `lines[start:at]` are those handed out for the record being read. Who uses its reader sets `start` to `at` behind each
+    record; behind one that fails, `take_first` comes before. `base`: number of lines before `lines[0]`. `careful`: some
+    lines hold invalid UTF-8 or are too long. `broken`: why the file couldn't be read to its end.
     """
 
-    def __init__(self, blocks: Iterator[bytes], on_block: Callable[[int], None] = lambda _size: None) -> None:
+    def __init__(self, blocks: Iterator[bytes]) -> None:
         self.lines: list[str] = []
         self.start = self.at = self.base = 0
         self.careful = False
-        self.broken: Unreadable | None = None
+        self.broken: UnreadableError | None = None
         self._stop = 0
         self._credit = CREDIT
         self._blocks = blocks
-        self._on_block = on_block
 
     def __iter__(self) -> Iterator[str]:
         """Lines from `at` on; stops where there are no more, or none that the record being read may have."""
@@ -67,7 +66,6 @@ class Lines:
         """Read a block more, and forget the lines before the record."""
         if (block := self._next_block()) is None:
             return False
-        self._on_block(len(block))
         del self.lines[: self.start]
         self.base += self.start
         self.at -= self.start
@@ -81,12 +79,12 @@ class Lines:
     def _next_block(self) -> bytes | None:
         try:
             return next(self._blocks, None)
-        except Unreadable as error:
+        except UnreadableError as error:
             self.broken = error
             return None
 
     def _extend(self) -> bool:
-        """Set how far one may read now: between records on to the limit, within a record up to the limit or no farther."""
+        """Set how far one may read now; false where that is no farther."""
         within = self.at > self.start
         if within and (self._credit <= 0 or self.at - self.start > AHEAD_LINES or self.overrun()):
             return False
@@ -97,7 +95,7 @@ class Lines:
         return True
 
 
-def strict_reader(lines: Iterator[str] | Lines, separator: str) -> "csv._reader":
+def strict_reader(lines: Iterator[str] | Lines, separator: str) -> Iterator[list[str]]:
     """A reader by RFC 4180 that raises csv.Error where quoting is wrong."""
     csv.field_size_limit(FIELD_LIMIT)
     return csv.reader(lines, delimiter=separator, strict=True)

@@ -5,14 +5,15 @@ from typing import Final
 
 import polars as pl
 
-from drugmentions.sources.text import once_expr
+from drugmentions.sources.text import once_expr, where_expr
 
-_MONTHS: Final = tuple("January February March April May June July August September October November December".split())
-_MONTH_NUMBERS: Final = {name[:3].lower(): f"{number:02}" for number, name in enumerate(_MONTHS, 1)}
+_MONTHS: Final = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+_MONTH_NUMBERS: Final = {name: f"{n:02}" for n, month in enumerate(_MONTHS, 1) for name in (month, month[:3])}
 # A month between blanks as a number between tabs, which cleaned text can't hold, so that nothing else looks like it.
-_TABBED_MONTHS: Final = {
-    f" {name} ": f"\t{number:02}\t" for number, month in enumerate(_MONTHS, 1) for name in (month, month[:3])
-}
+_TABBED_MONTHS: Final = {f" {name} ": f"\t{number}\t" for name, number in _MONTH_NUMBERS.items()}
 
 _YEAR: Final = "(?:1[0-9]{3}|20[0-9]{2}|2100)"
 _LEAP_YEAR: Final = "(?:(?:1[0-9]|20)(?:0[48]|[13579][26]|[2468][048])|1[26]00|2000)"
@@ -21,6 +22,9 @@ _DAY: Final = "(?:0?[1-9]|[12][0-9]|3[01])"
 _MONTH: Final = "(?i-u:" + "|".join(f"{month[:3]}(?:{month[3:]})?" for month in _MONTHS) + ")"
 _SEASON: Final = "(?i-u:Spring|Summer|Autumn|Fall|Winter)"
 _TO: Final = " ?[-–] ?"
+_TO_DAY: Final = f" {_DAY}{_TO}(?:(?:{_YEAR} )?{_MONTH} )?{_DAY}"
+_TO_MONTH: Final = f"{_TO}(?:{_YEAR} )?{_MONTH}"
+_TO_SEASON: Final = f"{_TO}(?:{_YEAR} )?{_SEASON}"
 
 # What every format is rewritten to: a day of the Gregorian calendar, a month or a year, from 1000 to 2100.
 _ISO_DATE: Final = rf"""(?x)^(?:
@@ -30,16 +34,16 @@ _ISO_DATE: Final = rf"""(?x)^(?:
     | {_LEAP_YEAR} - 02 - 29
 )$"""
 _DAY_FIRST: Final = r"^(?:[0-9]{2}(?:/[0-9]{2}/|-[0-9]{2}-|\.[0-9]{2}\.)|[0-9]{1,2}\t[0-9]{2}\t)[0-9]{4}$"
-# `2020/03/01`, `March 1, 2020`, `March 2020`, `2020 Mar 1`, `2020 Mar`, ranges and seasons; what parts they lack is null.
+# `2020/03/01`; `2020 Mar`, `2020 Mar 1`, and what begins a range; seasons; `March 2020`, `March 1, 2020`.
 _OTHER: Final = (
-    f"^(?:(?<year1>{_YEAR})/(?<month1>0[1-9]|1[0-2])/(?<day1>[0-9]{{2}})"
-    f"|(?<month2>{_MONTH}) (?:(?<day2>{_DAY}), )?(?<year2>{_YEAR})"
-    f"|(?<year3>{_YEAR}) (?<month3>{_MONTH})(?: (?<day3>{_DAY}))?"
-    f"|(?<year4>{_YEAR}) (?<month4>{_MONTH})(?: {_DAY}{_TO}(?:(?:{_YEAR} )?{_MONTH} )?{_DAY}|{_TO}(?:{_YEAR} )?{_MONTH})"
-    f"|(?<year5>{_YEAR}) {_SEASON}(?:{_TO}(?:{_YEAR} )?{_SEASON})?"
-    f"|{_SEASON} (?<year6>{_YEAR}))$"
+    f"^(?:(?<year1>{_YEAR})"
+    f"(?:/(?<month1>[0-9]{{2}})/(?<day1>[0-9]{{2}})"
+    f"| (?<month2>{_MONTH})(?: (?<day2>{_DAY})|{_TO_DAY}|{_TO_MONTH})?"
+    f"| {_SEASON}(?:{_TO_SEASON})?)"
+    f"|(?:(?<month3>{_MONTH}) (?:(?<day3>{_DAY}), )?|{_SEASON} )(?<year2>{_YEAR}))$"
 )
-_OTHER_START: Final = "^(?:[A-Za-z]|[0-9]{4}[ /])"
+# A part that the date lacks is empty here.
+_OTHER_AS_ISO: Final = "${year1}${year2}-${month1}${month2}${month3}-${day1}${day2}${day3}"
 
 _DIRECTIVES: Final = {
     "Y": ("year", "[0-9]{4}"),
@@ -56,7 +60,7 @@ def parse_date_expr(text: pl.Expr, formats: Sequence[str] = ()) -> pl.Expr:
     """Cleaned text as a date of the precision it was printed in: `2020-03-01`, `2003-04` or `2003`.
 
     Elementwise, String to String. Null where the text is null or no format fits it exactly: a day that the Gregorian
-    calendar lacks, a year outside 1000 to 2100, the month before the day, a time of day. Source: DESIGN.md, "Dates".
+    calendar lacks, a year outside 1000 to 2100, `05/25/2020`, a time of day. Source: DESIGN.md, "Dates".
 
     `formats` are tried first, in their order; see `check_date_format`, whose ValueError is raised for a wrong one.
     """
@@ -81,17 +85,14 @@ def _format_problem(fmt: str) -> str | None:
     if unknown := [f"%{letter}" for letter in letters if letter not in _DIRECTIVES]:
         return f"{unknown[0]} is none of %Y %y %m %d %b %B %j"
     parts = [_DIRECTIVES[letter][0] for letter in letters]
-    if repeated := [part for part in parts if parts.count(part) > 1]:
-        return f"it gives the {repeated[0]} twice"
-    if "year" not in parts:
-        return "it lacks the year, %Y or %y"
-    if "j" in letters and "month" in parts:
-        return "%j is the day of the year, so it goes without a month"
-    if "d" in letters and "month" not in parts:
-        return "%d needs a month beside it, %m, %b or %B"
-    if fmt != " ".join(fmt.split()):
-        return "cleaned text has single blanks and none at its ends, so it can't match"
-    return None
+    problems = {
+        "it lacks the year, %Y or %y": "year" not in parts,
+        "it gives the year, the month or the day twice": len(set(parts)) < len(parts),
+        "%j is the day of the year, so it goes without a month": "j" in letters and "month" in parts,
+        "%d needs a month beside it, %m, %b or %B": "d" in letters and "month" not in parts,
+        "it must have single blanks and none at its ends, as cleaned text has": fmt != " ".join(fmt.split()),
+    }
+    return next((problem for problem, applies in problems.items() if applies), None)
 
 
 def _parsed(text: pl.Expr, formats: Sequence[str]) -> Iterator[pl.Expr]:
@@ -105,35 +106,23 @@ def _real_date(iso: pl.Expr) -> pl.Expr:
 
 
 def _by_standard_formats(text: pl.Expr) -> pl.Expr:
-    """ISO's spelling of the formats of DESIGN.md, whether or not there is such a day; other text is anything but ISO's."""
-    other = pl.when(text.str.contains(_OTHER_START)).then(text).str.extract_groups(_OTHER)
-    return pl.coalesce(once_expr(other, _other_as_iso), _day_first_as_iso(text))
+    """ISO's spelling of the formats of DESIGN.md, whether or not there is such a day; nothing else becomes ISO's."""
+    rewritten = where_expr(text, lambda date: date.str.contains(_OTHER), _other_as_iso)
+    return once_expr(rewritten.str.replace_many(_TABBED_MONTHS, ascii_case_insensitive=True), _day_first_as_iso)
 
 
-def _day_first_as_iso(text: pl.Expr) -> pl.Expr:
-    numbered = text.str.replace_many(_TABBED_MONTHS, ascii_case_insensitive=True)
-    return once_expr(numbered, lambda date: pl.when(date.str.contains(_DAY_FIRST)).then(_reversed(date)).otherwise(date))
+def _other_as_iso(text: pl.Expr) -> pl.Expr:
+    named = text.str.replace(_OTHER, _OTHER_AS_ISO).str.strip_chars_end("-")
+    return _month_number(named).str.replace("-([0-9])$", "-0$1")
 
 
-def _reversed(date: pl.Expr) -> pl.Expr:
+def _day_first_as_iso(date: pl.Expr) -> pl.Expr:
     year, month, day = date.str.tail(4), date.str.slice(-7, 2), (pl.lit("0") + date).str.slice(-10, 2)
-    return pl.format("{}-{}-{}", year, month, day)
-
-
-def _other_as_iso(parts: pl.Expr) -> pl.Expr:
-    year = _first_field(parts, "year1", "year2", "year3", "year4", "year5", "year6")
-    month_name = _first_field(parts, "month2", "month3", "month4")
-    month = pl.coalesce(parts.struct.field("month1"), _month_number(month_name))
-    day = _first_field(parts, "day1", "day2", "day3").str.zfill(2)
-    return pl.concat_str(year, *((pl.lit("-") + part).fill_null("") for part in (month, day)))
-
-
-def _first_field(parts: pl.Expr, *names: str) -> pl.Expr:
-    return pl.coalesce(*(parts.struct.field(name) for name in names))
+    return pl.when(date.str.contains(_DAY_FIRST)).then(pl.format("{}-{}-{}", year, month, day)).otherwise(date)
 
 
 def _month_number(name: pl.Expr) -> pl.Expr:
-    return name.str.head(3).str.to_lowercase().replace_strict(_MONTH_NUMBERS, default=None, return_dtype=pl.String)
+    return name.str.replace_many(_MONTH_NUMBERS, ascii_case_insensitive=True, leftmost=True)
 
 
 def _by_format(text: pl.Expr, fmt: str) -> pl.Expr:
@@ -146,14 +135,12 @@ def _format_regex(fmt: str) -> str:
     literal, *pieces = fmt.split("%")
     regex, before = pl.escape_regex(literal), literal[-1:]
     for place, piece in enumerate(pieces, 1):
-        touched = before.isalnum() or (piece[1].isalnum() if piece[1:] else place < len(pieces))
-        regex += f"(?<{piece[0]}>{_directive_regex(piece[0], touched)})" + pl.escape_regex(piece[1:])
+        letter, after = piece[0], piece[1:2] or ("%" if place < len(pieces) else "")
+        stands_alone = not before.isalnum() and not after.isalnum() and after != "%"
+        digits = "[0-9]{1,2}" if letter in "md" and stands_alone else _DIRECTIVES[letter][1]
+        regex += f"(?<{letter}>{digits}){pl.escape_regex(piece[1:])}"
         before = piece[-1]
     return f"^{regex}$"
-
-
-def _directive_regex(letter: str, touched: bool) -> str:
-    return "[0-9]{1,2}" if letter in "md" and not touched else _DIRECTIVES[letter][1]
 
 
 def _parts_as_iso(parts: pl.Expr, letters: Sequence[str]) -> pl.Expr:

@@ -14,7 +14,7 @@ from drugmentions.sources.scans import ROW, field_columns, polars_path, scan_rea
 from drugmentions.sources.spool import SUSPECT, Reading, Spool, is_blank
 from drugmentions.sources.streams import INVALID_UTF8, LINE_LIMIT, LONG_LINE, is_utf8, read_line_blocks
 
-Row = list[str | None] | list[str]
+Row = list[str | None]
 
 
 class _Header(NamedTuple):
@@ -97,8 +97,8 @@ def _count_clean(path: str, header: _Header, separator: str) -> int | None:
 
 
 def read_into(file: SourceFile, fields: Sequence[str], spool: Spool) -> None:
-    """Read a file row by row; raises Unreadable where nothing of it can be read."""
-    lines = Lines(read_line_blocks(file), spool.grew)
+    """Read a file row by row; raises UnreadableError where nothing of it can be read."""
+    lines = Lines(spool.metered(read_line_blocks(file)))
     header = _find_header(lines, file)
     if header is None:
         if lines.broken:
@@ -141,14 +141,14 @@ class _Rows:
                 return
 
     def _read_well(self) -> None:
-        """Read up to the end, or the first record that can't be parsed, which raises csv.Error and isn't counted yet."""
+        """Read up to the end, or the first record that can't be parsed: it raises csv.Error and isn't counted yet."""
         lines, width, keep = self._lines, self._width, self._keep
         for row in strict_reader(lines, self._file.separator):
             if lines.at - lines.start > 1 and lines.overrun():
                 raise csv.Error
             self.count += 1
             if len(row) == width and not lines.careful:
-                keep(row)
+                keep(row)  # type: ignore[arg-type]  # a row is nobody else's, so a null may be added to it
             else:
                 self._keep_sound(row)
             lines.start = lines.at
@@ -163,7 +163,7 @@ class _Rows:
             self._keep_sound(row)
         self._lines.start = self._lines.at
 
-    def _keep_sound(self, row: Row) -> None:
+    def _keep_sound(self, row: Sequence[str]) -> None:
         """Keep a row whose text and length are fine or can be mended, else reject it."""
         if self._lines.careful and (reason := _fault(self._lines)):
             self._reject(reason)
@@ -172,10 +172,10 @@ class _Rows:
         if surplus > 0 and not all(map(is_blank, row)):
             self._reject(f"{len(row)} fields where the header has {self._width}")
         else:
-            self._keep(row[: self._width] + [None] * -surplus)
+            self._keep([*row[: self._width], *[None] * -surplus])
 
     def _keep(self, row: Row) -> None:
-        number = self._lines.number
+        number = self._lines.base + self._lines.start + 1
         row.append(None)
         main = row[self._main]
         if not main or main[0] in SUSPECT:

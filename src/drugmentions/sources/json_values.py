@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -18,12 +18,17 @@ NOT_OBJECT: Final = "not an object"
 BAD_ESCAPE: Final = "invalid Unicode escape"
 TOO_DEEP: Final = "nested too deeply"
 
+STRING: Final = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+"""A JSON string, for Python's regular expressions."""
+_BLANKS: Final = re.compile(rf"({STRING})|[ \t\r\n]+".encode(), re.DOTALL)
+_PAIR: Final = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\[^u]", re.DOTALL)
+_LONE_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _EXACT: Final = 2.0**63
 """From here on orjson gives integers as floats."""
 _SHAPES: Final = 1_000
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A text isn't a JSON value that can be read. `well_formed`: whether its end is known all the same."""
 
     def __init__(self, reason: str, *, well_formed: bool) -> None:
@@ -33,7 +38,7 @@ class Refused(Exception):
 
 
 def parse(raw: bytes) -> Any:  # noqa: ANN401  # whatever JSON holds
-    """The value of a JSON text; numbers that a float can't hold are text, as written. Raises Refused."""
+    """The value of a JSON text; numbers that a float can't hold are text, as written. Raises RefusedError."""
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError:
@@ -45,18 +50,15 @@ def parse_exactly(raw: bytes) -> Any:  # noqa: ANN401  # whatever JSON holds
     try:
         value = json.loads(raw.decode(errors="replace"), parse_int=_integer, parse_float=_real, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        raise Refused(TOO_DEEP if isinstance(error, RecursionError) else SYNTAX_ERROR, well_formed=False) from error
+        reason = TOO_DEEP if isinstance(error, RecursionError) else SYNTAX_ERROR
+        raise RefusedError(reason, well_formed=False) from error
     try:
         raw.decode()
     except UnicodeDecodeError as error:
-        raise Refused(INVALID_UTF8, well_formed=True) from error
+        raise RefusedError(INVALID_UTF8, well_formed=True) from error
     if _LONE_SURROGATE.search(_PAIR.sub(b"", raw)):
-        raise Refused(BAD_ESCAPE, well_formed=True)
+        raise RefusedError(BAD_ESCAPE, well_formed=True)
     return value
-
-
-_PAIR: Final = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\[^u]", re.DOTALL)
-_LONE_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def _integer(text: str) -> int | str:
@@ -72,7 +74,7 @@ def _refuse(constant: str) -> None:
     raise ValueError(constant)
 
 
-class _Inexact(Exception):
+class _InexactError(Exception):
     """A number isn't what the file says."""
 
 
@@ -84,59 +86,78 @@ def text_of(value: Any) -> str | None:  # noqa: ANN401  # whatever JSON holds
         return "true" if value else "false"
     if isinstance(value, float):
         if abs(value) >= _EXACT:
-            raise _Inexact
+            raise _InexactError
         return format(Decimal(repr(value)), "f").removesuffix(".0")
     return str(value) if isinstance(value, int) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+class _Shape(NamedTuple):
+    """Where records of certain keys hold our fields. `first`: a key per field, None where the record has none.
+
+    `others`: further keys of a field, for when the first holds nothing.
+    """
+
+    first: list[str | None]
+    others: list[tuple[int, str]]
+
+
 class JsonRows:
-    """The records of one file on their way into a spool. `count`: records met so far, its user counts them."""
+    """The records of one file on their way into a spool. `count`: records met so far; their reader counts them."""
 
     def __init__(self, file: SourceFile, fields: Sequence[str], spool: Spool) -> None:
         self.count = 0
         self._file = file.file
         self._spool = spool
         self._columns = [list(dict.fromkeys(map(column_key, file.columns.get(field, ())))) for field in fields]
-        self._nothing = (None,) * len(fields)
-        self._shapes: dict[tuple[str, ...], list[str] | list[tuple[str, ...]]] = {}
+        self._shapes: dict[tuple[str, ...], _Shape] = {}
 
     def keep(self, record: Any, raw: bytes, line: int) -> None:  # noqa: ANN401  # whatever JSON holds
-        """Keep a parsed record; a null is a blank one, anything but an object is rejected."""
+        """Keep a parsed record: null is a blank one, anything but an object is rejected."""
         if type(record) is not dict:
-            if record is None:
-                self.keep_nothing(line, "null")
-            else:
+            if record is not None:
                 self.reject(NOT_OBJECT, raw, line)
-            return
-        shape = tuple(record)
-        keys = self._shapes.get(shape) or self._keys_of(shape)
+                return
+            record = {}
+        keys = tuple(record)
+        shape = self._shapes.get(keys) or self._new_shape(keys)
         try:
-            row = self._row(record, keys)
-        except _Inexact:
-            record = parse_exactly(raw)
-            row = self._row(record, keys)
+            row = _row(record, shape)
+        except _InexactError:
+            row = _row(parse_exactly(raw), shape)
         except RecursionError:
             self.reject(TOO_DEEP, raw, line)
             return
         main = row[0]
         if not main or main[0] in SUSPECT:
-            blank = all(value is None or (isinstance(value, str) and is_blank(value)) for value in record.values())
-            self._doubt(raw, blank=blank, line=line, main=main)
+            self._doubt(record, raw, line, main)
         self._spool.rows.append((self._file, self.count, line, *row))
-
-    def keep_nothing(self, line: int, raw: str) -> None:
-        """Keep a record that has no fields at all."""
-        self._doubt(raw.encode(), blank=True, line=line, main=None)
-        self._spool.rows.append((self._file, self.count, line, *self._nothing))
 
     def reject(self, reason: str, raw: bytes, line: int | None) -> None:
         """Reject a record, or what is left of the file."""
-        text = raw[: 4 * RAW_LIMIT].decode(errors="replace")
-        self._spool.reject(self._file, self.count, line, reason, text)
+        self._spool.reject(self._file, self.count, line, reason, raw[: 4 * RAW_LIMIT].decode(errors="replace"))
 
-    def _doubt(self, raw: bytes, *, blank: bool, line: int, main: str | None) -> None:
-        text = raw[: 4 * RAW_LIMIT].decode(errors="replace")[:RAW_LIMIT]
+    def _doubt(self, record: dict[str, Any], raw: bytes, line: int, main: str | None) -> None:
+        text = _BLANKS.sub(rb"\1", raw).decode(errors="replace")[:RAW_LIMIT]
+        blank = all(value is None or (isinstance(value, str) and is_blank(value)) for value in record.values())
         self._spool.doubtful.append((self._file, self.count, line, text, blank, main))
 
-    def _row(self, record: dict[str, Any], keys: Sequence[Any]) -> list[str | None]:
-        ...
+    def _new_shape(self, keys: tuple[str, ...]) -> _Shape:
+        if len(self._shapes) == _SHAPES:
+            self._shapes.clear()
+        folded = [(column_key(key), key) for key in keys]
+        found = [[key for column in columns for name, key in folded if name == column] for columns in self._columns]
+        shape = _Shape(
+            [places[0] if places else None for places in found],
+            [(field, key) for field, places in enumerate(found) for key in places[1:]],
+        )
+        self._shapes[keys] = shape
+        return shape
+
+
+def _row(record: dict[str, Any], shape: _Shape) -> list[str | None]:
+    """The fields as text. Raises _InexactError where one of them is a number that was rounded."""
+    found = [None if key is None else record[key] for key in shape.first]
+    values = [value if value is None or value.__class__ is str else text_of(value) for value in found]
+    for place, key in shape.others:
+        values[place] = values[place] or text_of(record[key])
+    return values

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -18,11 +18,15 @@ ORIGIN: Final = {"file": pl.String, "record": pl.UInt32, "line": pl.UInt64}
 UNTITLED: Final = pl.Schema({**ORIGIN, "raw": pl.String, "blank": pl.Boolean})
 """One row per record without its main field, `fields[0]`."""
 
+_DOUBTFUL: Final = pl.Schema([*UNTITLED.items(), ("main", pl.String)])
+
 ROWS: Final = 50_000
 TEXT: Final = 32 << 20
 WHITE_SPACE: Final = (
-    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
 )
+"""The characters that are White_Space in Unicode."""
 SUSPECT: Final = frozenset(WHITE_SPACE + '"\\')
 """A text that `clean_text_expr` makes null is empty or begins with one of these."""
 
@@ -68,7 +72,7 @@ def filled_expr(text: pl.Expr) -> pl.Expr:
 class Spool:
     """Rows of slow readers, kept in memory up to ROWS rows or TEXT bytes of input, then in numbered Parquet files.
 
-    Readers append to the lists themselves, which is what costs least, and call `grew` now and then:
+    Readers append to the lists themselves, which is what costs least, and take the file's blocks through `metered`:
     `rows`: (file, record, line, then the fields);
     `doubtful`: (file, record, line, raw, blank, main field) of records whose main field may be null once cleaned.
     The files lie in a new directory under `directory`. Raises OutputError where they can't be written.
@@ -94,10 +98,16 @@ class Spool:
             raw = raw[:RAW_LIMIT].encode(errors="surrogateescape").decode(errors="replace")
         self._rejects.append((file, record, line, reason, raw))
 
-    def grew(self, size: int) -> None:
-        """Note that so many bytes of input became rows; write the rows out once they are many."""
-        self._size += size
-        if self._size >= TEXT or len(self.rows) >= ROWS or len(self.doubtful) >= ROWS or len(self._rejects) >= ROWS:
+    def metered(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """The blocks of a file that become rows, with room made before each."""
+        for block in blocks:
+            self.make_room()
+            self._size += len(block)
+            yield block
+
+    def make_room(self) -> None:
+        """Write the rows out, once they are many."""
+        if self._size >= TEXT or max(len(self.rows), len(self.doubtful), len(self._rejects)) >= ROWS:
             self._flush()
 
     def reading(self) -> Reading:
@@ -113,7 +123,7 @@ class Spool:
     def _flush(self) -> None:
         texts = [filled_expr(pl.col(field)) for field in self._schema if field not in ORIGIN]
         self._write("records", _frame(self.rows, self._schema).with_columns(texts))
-        doubtful = _frame(self.doubtful, pl.Schema({**UNTITLED, "main": pl.String}))
+        doubtful = _frame(self.doubtful, _DOUBTFUL)
         self._write("untitled", doubtful.filter(clean_text_expr(pl.col("main")).is_null()).drop("main"))
         self._write("rejects", _frame(self._rejects, REJECT))
         self.rows.clear()
@@ -147,4 +157,5 @@ def _frame(rows: Sequence[tuple[object, ...]], schema: pl.Schema) -> pl.DataFram
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:
-    return OutputError(f"can't write {path}: {error.strerror or error}", "free some space, or choose another output directory")
+    hint = "free some space, or choose another output directory"
+    return OutputError(f"can't write {path}: {error.strerror or error}", hint)

@@ -20,7 +20,7 @@ _CRUMB: Final = 64
 _NOT_UTF8: Final = "\udcff"
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """A file can't be opened, or not be read on. `rest`: what was read of a line that didn't end."""
 
     def __init__(self, reason: str, rest: bytes = b"") -> None:
@@ -29,22 +29,30 @@ class Unreadable(Exception):
         self.rest = rest
 
 
-def read_blocks(file: SourceFile) -> Iterator[bytes]:
-    """The file as UTF-8, without a byte order mark; bytes that its encoding doesn't know become invalid UTF-8.
+def read_bytes(file: SourceFile) -> Iterator[bytes]:
+    """The file's bytes, unpacked. What a damaged file still yields comes first.
 
-    What a damaged file still yields comes first. Raises Unreadable where it can't be read (on).
+    Raises UnreadableError where it can't be read (on).
     """
     try:
         with Path(file.path).open("rb", buffering=0) as stream:
-            yield from _without_mark(_as_utf8(_unpackers[file.compression](stream), file.encoding))
+            yield from _unpackers[file.compression](stream)
     except OSError as error:
-        raise Unreadable(f"cannot be read: {error.strerror or error}") from error
+        raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
+
+
+def read_blocks(file: SourceFile) -> Iterator[bytes]:
+    """The file as UTF-8, without a byte order mark; bytes that its encoding doesn't know become invalid UTF-8.
+
+    Raises UnreadableError as `read_bytes`.
+    """
+    return _without_mark(_as_utf8(read_bytes(file), file.encoding))
 
 
 def read_line_blocks(file: SourceFile) -> Iterator[bytes]:
     r"""The file as `read_blocks`, cut behind line feeds, however long the lines.
 
-    Where a file holds no line feed at all, carriage returns are turned into them. Raises Unreadable.
+    Where a file holds no line feed at all, carriage returns are turned into them. Raises UnreadableError.
     """
     blocks = read_blocks(file)
     if not _has_line_feed(file):
@@ -58,8 +66,8 @@ def read_line_blocks(file: SourceFile) -> Iterator[bytes]:
                 waiting.clear()
             if sum(map(len, waiting)) <= LINE_LIMIT:
                 waiting.append(block[end:])
-    except Unreadable as error:
-        raise Unreadable(error.reason, b"".join(waiting)) from error
+    except UnreadableError as error:
+        raise UnreadableError(error.reason, b"".join(waiting)) from error
     if rest := b"".join(waiting):
         yield rest
 
@@ -67,7 +75,7 @@ def read_line_blocks(file: SourceFile) -> Iterator[bytes]:
 def _has_line_feed(file: SourceFile) -> bool:
     try:
         return any(b"\n" in block for block in read_blocks(file))
-    except Unreadable:
+    except UnreadableError:
         return False
 
 
@@ -88,7 +96,7 @@ def _gunzipped(stream: BinaryIO) -> Iterator[bytes]:
                 block = member.decompress(data, BLOCK)
             except zlib.error as error:
                 yield from _salvaged(saved, data)
-                raise Unreadable("corrupt gzip data") from error
+                raise UnreadableError("corrupt gzip data") from error
             yield block
             data = member.unconsumed_tail
             if member.eof:
@@ -96,7 +104,7 @@ def _gunzipped(stream: BinaryIO) -> Iterator[bytes]:
     while begun and (block := member.decompress(b"", BLOCK)):
         yield block
     if begun:
-        raise Unreadable("gzip data ends early")
+        raise UnreadableError("gzip data ends early")
 
 
 def _salvaged(member: "zlib._Decompress", data: bytes) -> Iterator[bytes]:
@@ -117,13 +125,13 @@ def _unzstandard(stream: BinaryIO) -> Iterator[bytes]:
             try:
                 block = frame.decompress(data)
             except zstandard.ZstdError as error:
-                raise Unreadable("corrupt zstandard data") from error
+                raise UnreadableError("corrupt zstandard data") from error
             yield from (block[start : start + BLOCK] for start in range(0, len(block), BLOCK))
             data = frame.unused_data
             if frame.eof:
                 frame = None
     if frame:
-        raise Unreadable("zstandard data ends early")
+        raise UnreadableError("zstandard data ends early")
 
 
 _unpackers: Final = {
@@ -154,7 +162,7 @@ def _as_utf8(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     try:
         decoder = codecs.getincrementaldecoder(encoding)("drugmentions.invalid")
     except LookupError as error:
-        raise Unreadable(f"unknown encoding {encoding}") from error
+        raise UnreadableError(f"unknown encoding {encoding}") from error
     for block in blocks:
         yield decoder.decode(block).encode("utf-8", "surrogatepass")
     yield decoder.decode(b"", final=True).encode("utf-8", "surrogatepass")

@@ -74,9 +74,7 @@ def once_expr(value: pl.Expr, body: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
     return bound.struct.field("result").alias(_name(value))
 
 
-def where_expr(
-    text: pl.Expr, needs: Callable[[pl.Expr], pl.Expr], change: Callable[[pl.Expr], pl.Expr]
-) -> pl.Expr:
+def where_expr(text: pl.Expr, needs: Callable[[pl.Expr], pl.Expr], change: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
     """`change(text)` where `needs(text)`, elsewhere `text`; bound as in `once_expr`.
 
     `change` sees empty text elsewhere, so it costs little there. Null would not do: the kernels of `str.contains`,
@@ -103,7 +101,7 @@ def _is_untidy(text: pl.Expr) -> pl.Expr:
     """
     return (
         _is_beyond_ascii(text)
-        | (text.str.len_bytes() <= 2)  # may be empty or `""`
+        | (text.str.len_bytes() <= len('""'))
         | text.str.contains(r"[\t-\r\\]")
         | text.str.contains("  ", literal=True)
         | text.str.starts_with(" ")

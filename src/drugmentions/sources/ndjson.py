@@ -1,0 +1,148 @@
+"""Read NDJSON, a record a line: by a lazy scan where it is clean, else line by line, where a bad line costs a line."""
+
+import glob
+from collections.abc import Sequence
+from itertools import chain, islice
+from typing import Final
+
+import orjson
+import polars as pl
+
+from drugmentions.model import RAW_LIMIT, REJECT, SourceFile
+from drugmentions.sources.json_values import JsonRows, RefusedError, parse
+from drugmentions.sources.scans import ROW, column_key, origin_exprs, polars_path
+from drugmentions.sources.spool import Reading, Spool, filled_expr
+from drugmentions.sources.streams import LINE_LIMIT, LONG_LINE, UnreadableError, is_utf8, read_line_blocks
+from drugmentions.text import clean_text_expr
+
+_SAMPLE: Final = 1_000
+_STRING: Final = r'"(?:[^"\\]|\\.)*"'
+_BLANK: Final = r"(?:\s|\\[tnrf]|\\u(?i:000[9abcd]|0020|0085|00a0|1680|200[0-9a]|202[89f]|205f|3000))*"
+_BLANK_VALUE: Final = rf'(?:null|"{_BLANK}(?:\\"\\"{_BLANK})?")'
+_MEMBER: Final = rf"\s*{_STRING}\s*:\s*{_BLANK_VALUE}\s*"
+_BLANK_RECORD: Final = rf"^\s*(?:null|\{{\s*(?:{_MEMBER}(?:,{_MEMBER})*)?\}})\s*$"
+
+
+# By a lazy scan.
+
+
+def open_fast(file: SourceFile, fields: Sequence[str]) -> Reading | None:
+    """The reading of a file that has an object on every line and no escaped surrogates; else None.
+
+    Which keys hold our fields is learnt from the first lines and from `SourceFile.columns`: another spelling, by case
+    or outer blanks, that occurs later only, is not seen. Of equal keys in a record the first holds. What Polars refuses
+    raises PolarsError when the scan is collected.
+    """
+    path = polars_path(file)
+    keys = _sample_keys(file)
+    if path is None or keys is None or not is_utf8(file.encoding):
+        return None
+    wanted = [_spellings(file.columns.get(field, ()), keys) for field in fields]
+    unseen = {name for name in chain(*wanted) if name not in keys}
+    try:
+        read, is_clean, any_unseen = _look_through(path, unseen)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        return None
+    if not is_clean:
+        return None
+    used = dict.fromkeys(name for name in chain(*wanted) if any_unseen or name in keys)
+    return _reading(file, path, fields, [[name for name in names if name in used] for names in wanted], read)
+
+
+def _sample_keys(file: SourceFile) -> set[str] | None:
+    """The keys of the first lines; None where one of them isn't an object, or holds a nested value for a field."""
+    wanted = {column_key(name) for names in file.columns.values() for name in names}
+    keys: set[str] = set()
+    try:
+        block = next(read_line_blocks(file), b"")
+        for line in islice(block.split(b"\n")[:-1] or [block], _SAMPLE):
+            record = orjson.loads(line)
+            nested = (key for key, value in record.items() if isinstance(value, dict | list))
+            if any(column_key(key) in wanted for key in nested):
+                return None
+            keys.update(record)
+    except (UnreadableError, orjson.JSONDecodeError, AttributeError):
+        return None
+    return keys
+
+
+def _spellings(columns: Sequence[str], keys: set[str]) -> list[str]:
+    """The keys that may hold a field, preferred first."""
+    named = [[name, *sorted(key for key in keys if column_key(key) == column_key(name))] for name in columns]
+    return list(dict.fromkeys(chain(*named)))
+
+
+def _look_through(path: str, unseen: set[str]) -> tuple[int, bool, bool]:
+    """Count the lines; whether Polars reads them all, and as we do; whether some of these keys may occur after all."""
+    line = pl.col("line")
+    surrogate = line.str.contains(r"\\u[dD][89a-fA-F]")  # of which Polars makes something else where it is alone
+    bad = line.str.contains("\r", literal=True) | (line.str.strip_chars() == "") | surrogate
+    quoted = sorted(f'"{name}"' for name in unseen)
+    met = line.str.contains_any(quoted, ascii_case_insensitive=True) if quoted else pl.lit(value=False)
+    asked = pl.scan_lines(path, glob=False).select(pl.len(), bad.any().alias("bad"), met.any().alias("met"))
+    count, is_bad, any_met = asked.collect(engine="streaming").row(0)
+    return count, not is_bad, any_met
+
+
+def _reading(file: SourceFile, path: str, fields: Sequence[str], keys: Sequence[Sequence[str]], read: int) -> Reading:
+    """`keys`: of each field those that may hold it, preferred first."""
+    schema = dict.fromkeys(chain(*keys), pl.String)
+    scan = pl.scan_ndjson(glob.escape(path), schema=schema, row_index_name=ROW, row_index_offset=1)
+    texts = [pl.coalesce(pl.lit(None, pl.String), *(filled_expr(pl.col(key)) for key in names)) for names in keys]
+    untitled = scan.filter(clean_text_expr(texts[0]).is_null()).select(ROW)
+    lines = pl.scan_lines(path, glob=False, row_index_name=ROW, row_index_offset=1)
+    raw = pl.col("line").str.replace_all(rf"({_STRING})|[ \t\r\n]+", "$1").str.head(RAW_LIMIT)
+    origin = origin_exprs(file)
+    return Reading(
+        scan.select(*origin, *(text.alias(field) for field, text in zip(fields, texts, strict=True))),
+        lines.join(untitled, on=ROW, how="semi").select(
+            *origin, raw=raw, blank=pl.col("line").str.contains(_BLANK_RECORD)
+        ),
+        pl.LazyFrame(schema=REJECT),
+        {file.file: read},
+    )
+
+
+# Line by line.
+
+
+def read_into(file: SourceFile, fields: Sequence[str], spool: Spool) -> None:
+    """Read a file line by line; raises UnreadableError where nothing of it can be read."""
+    rows = JsonRows(file, fields, spool)
+    try:
+        for block in spool.metered(read_line_blocks(file)):
+            _keep_lines(block, rows)
+    except UnreadableError as error:
+        if not rows.count and not error.rest:
+            raise
+        rows.count += 1
+        rows.reject(error.reason, error.rest, rows.count)
+    spool.read[file.file] += rows.count
+
+
+def _keep_lines(block: bytes, rows: JsonRows) -> None:
+    lines = block.removesuffix(b"\n").split(b"\n")
+    for line in lines:
+        rows.count += 1
+        try:
+            record = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            _keep_odd(line, rows)
+        else:
+            if len(line) > LINE_LIMIT:
+                rows.reject(LONG_LINE, line, rows.count)
+            else:
+                rows.keep(record, line, rows.count)
+
+
+def _keep_odd(line: bytes, rows: JsonRows) -> None:
+    """Keep a line that is empty or that orjson refuses, or reject it."""
+    if len(line) > LINE_LIMIT:
+        rows.reject(LONG_LINE, line, rows.count)
+        return
+    try:
+        record = parse(line) if line.strip() else None
+    except RefusedError as error:
+        rows.reject(error.reason, line, rows.count)
+    else:
+        rows.keep(record, line, rows.count)

@@ -1,0 +1,57 @@
+"""Read source files of any format: by a lazy scan where that is safe, else record by record into a spool."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from drugmentions.model import Format, SourceFile
+from drugmentions.sources import delimited, json_array, ndjson, parquet
+from drugmentions.sources.spool import Reading, Spool
+from drugmentions.sources.streams import UnreadableError
+
+__all__ = ["Reading", "Spool", "open_fast", "read_slow"]
+
+
+class _Reader(NamedTuple):
+    open_fast: Callable[[SourceFile, Sequence[str]], Reading | None]
+    read_into: Callable[[SourceFile, Sequence[str], Spool], None]
+
+
+_READERS: Final = {
+    Format.CSV: _Reader(delimited.open_fast, delimited.read_into),
+    Format.JSON: _Reader(json_array.open_fast, json_array.read_into),
+    Format.NDJSON: _Reader(ndjson.open_fast, ndjson.read_into),
+    Format.PARQUET: _Reader(parquet.open_fast, parquet.read_into),
+}
+
+
+def open_fast(file: SourceFile, fields: Sequence[str]) -> Reading | None:
+    """The reading of a file by a lazy scan, or None where its format has none, or the file isn't clean.
+
+    The records are counted, and quoting is checked, now; nothing is collected. Collecting may still raise PolarsError,
+    PanicException or OSError (a row with too many fields, damaged data, a file that changed): then `read_slow` is to
+    read the file. `fields[0]` is the one that a record can't do without.
+    """
+    reader = _READERS.get(file.format)
+    return reader.open_fast(file, fields) if reader else None
+
+
+def read_slow(files: Iterable[SourceFile], fields: Sequence[str], spool_dir: Path) -> Reading:
+    """The reading of some files, record by record; what can't be read is a reject, and the rest goes on.
+
+    The rows lie in Parquet files in a new directory under `spool_dir`, which has to stay until they were collected.
+    A file of which nothing can be read is one reject, its record null. Raises OutputError where `spool_dir` can't be
+    written.
+    """
+    spool = Spool(spool_dir, fields)
+    for file in files:
+        spool.read[file.file] += 0
+        reader = _READERS.get(file.format)
+        try:
+            if reader is None:
+                raise UnreadableError("unknown format")  # noqa: TRY301  # as any other reason for not reading it
+            reader.read_into(file, fields, spool)
+        except UnreadableError as error:
+            spool.reject(file.file, None, None, error.reason, error.rest.decode(errors="replace") or None)
+            spool.read[file.file] += 1
+    return spool.reading()
