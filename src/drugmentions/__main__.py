@@ -1,6 +1,5 @@
 """The command's entry: the one place where errors become exit codes."""
 
-import os
 import signal
 import sys
 from types import FrameType
@@ -22,7 +21,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         code = app(arguments, prog_name="drugmentions", standalone_mode=False)
-        sys.stdout.flush()
     except DrugmentionsError as error:
         narrator.error(str(error), error.hint)
         code = error.exit_code
@@ -32,9 +30,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         code = ExitCode.INTERRUPTED
     except _Terminated:
         code = ExitCode.TERMINATED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains when it flushes
-        code = ExitCode.DONE
     except Exception as error:
         usage = _usage_error(error)
         if usage is None:

@@ -72,4 +72,4 @@ def export(table: str, out: Path, file: Path) -> int:
 
 def _spans_json(name: str) -> pl.Expr:
     """Spans as a JSON array, for formats without lists."""
-    return pl.concat_str(pl.lit("["), pl.col(name).list.eval(pl.element().struct.json_encode()).list.join(","), pl.lit("]"))
+    return pl.concat_str(pl.lit("["), pl.col(name).list.eval(pl.element().struct.json_encode()).list.join(","), pl.lit("]")).alias(name)

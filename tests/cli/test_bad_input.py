@@ -1,6 +1,7 @@
 """Bad input through the real command: good records beside bad ones are kept, bad ones are rejects, nothing hangs."""
 
 import gzip
+import io
 import os
 import subprocess
 import sys
@@ -8,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import DRUGS, PUBMED, Command, Outputs
+
+from tests.cli.support import DRUGS, PUBMED, Command, Read
 
 GOOD = {("ETHANOL", "1"), ("ETHANOL", "2"), ("EPINEPHRINE", "2")}
-Read = Callable[[], Outputs]
 
 
 def assert_error(err: str, *words: str) -> None:
@@ -261,8 +262,8 @@ def test_a_closed_pipe(command: Command, inputs: Path, tmp_path: Path) -> None:
     assert matching.stdout
     assert matching.stdout.readline() == b"id,start,end,term,drug\n"
     matching.stdout.close()
-    assert matching.stderr
-    assert matching.stderr.read() == b""
+    with matching.stderr or io.BytesIO(b"?") as stderr:
+        assert stderr.read() == b""
     assert matching.wait(60) == 0
 
 
@@ -270,12 +271,12 @@ def test_a_failed_run_leaves_the_old_outputs(command: Command, inputs: Path, tmp
     assert command("run", "in").code == 0
     before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if path.is_file()}
     (inputs / "pubmed.csv").write_text(PUBMED + "3,Ethanol,2020,J,extra\n")
-    for flags in (["--strict"], ["--max-rejects", "0"], ["--max-rejects", "30%"]):
+    for flags in (["--strict"], ["--max-rejects", "0"], ["--max-rejects", "19%"]):
         done = command("run", "in", *flags)
         assert done.code == 3
-        assert_error(done.err, "1 of 3 records rejected", "in/pubmed.csv")
+        assert_error(done.err, "1 of 5 records rejected", "in/pubmed.csv")
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if path.is_file()} == before
-    for flags in (["--max-rejects", "1"], ["--max-rejects", "34%"]):
+    for flags in (["--max-rejects", "1"], ["--max-rejects", "20%"]):
         assert command("run", "in", *flags).code == 0
 
 

@@ -17,6 +17,7 @@ def _group() -> None:
 def show_command(config: ConfigFile = None, quiet: Quiet = False, log_format: Log = LogFormat.TEXT) -> None:
     """Print the configuration in force, from file, environment and defaults, as TOML."""
     del quiet, log_format
+    from drugmentions.cli.render import write_bytes
     from drugmentions.config import config_as_toml
 
-    typer.echo(config_as_toml(settings(config)), nl=False)
+    write_bytes(config_as_toml(settings(config)).encode())

@@ -1,12 +1,15 @@
 """Results on stdout: as a table for people, or as JSON, NDJSON or CSV for programs."""
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import orjson
+import typer
 
 from drugmentions.cli.narrate import printable
 from drugmentions.cli.options import OutputFormat
+from drugmentions.errors import OutputError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,10 +31,20 @@ def render(
 
 
 def write_bytes(data: bytes) -> None:
-    """Write to stdout, in UTF-8 whatever the locale."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    """Write to stdout, in UTF-8 whatever the locale. Ends the command quietly where nobody reads on.
+
+    Raises OutputError where stdout can't be written.
+    """
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        # what is still buffered goes nowhere: the interpreter flushes at its end, and would complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit from None
+        raise OutputError(f"standard output: {error.strerror}", "write to a place with free space") from error
 
 
 def _flat(rows: "pl.DataFrame") -> "pl.DataFrame":
@@ -54,7 +67,9 @@ def _write_table(rows: "pl.DataFrame") -> None:
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows.rows():
         table.add_row(*(Text(_cell(value)) for value in row))
-    console.print(table)
+    with console.capture() as captured:
+        console.print(table)
+    write_bytes(captured.get().encode())
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401  a cell is of any type

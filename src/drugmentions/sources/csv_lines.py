@@ -18,7 +18,7 @@ FIELD_LIMIT: Final = 2**31 - 1
 class Lines:
     """An iterator over lines for one csv reader after the other.
 
-    `lines[start:at]` are those handed out for the record being read. Who uses its reader sets `start` to `at` behind each
+    `lines[start:at]` are those handed out for the record being read. Its user sets `start` to `at` behind each
     record; behind one that fails, `take_first` comes before. `base`: number of lines before `lines[0]`. `careful`: some
     lines hold invalid UTF-8 or are too long. `broken`: why the file couldn't be read to its end.
     """

@@ -88,9 +88,10 @@ def _count_clean(path: str, header: _Header, separator: str) -> int | None:
     body = pl.scan_lines(path, glob=False).slice(header.height)
     asked = body.select(pl.len(), unclean.any().alias("unclean"), line.last().alias("last")).collect(engine="streaming")
     count, is_unclean, last = asked.row(0)
-    # Polars takes one field too many, an empty one, for the end of a file without a final newline.
-    surplus = last is not None and len(split_line(last, separator) or ()) > len(header.names)
-    return None if is_unclean or surplus else int(count)
+    # Where a file has no final newline, Polars takes a separator too many there for its end.
+    if is_unclean or (last and len(split_line(last, separator) or ()) > len(header.names)):
+        return None
+    return int(count)
 
 
 # Row by row.
@@ -122,7 +123,7 @@ class _Rows:
         self._file = file
         self._names = header.names
         self._width = len(header.names)
-        self._distinct = {name: place for place, name in reversed([*enumerate(header.names)])}
+        self._distinct = [(name, header.names.index(name)) for name in dict.fromkeys(header.names)]
         # A row is given a null behind its last field: there stand the fields that the file lacks.
         places = [self._width if place is None else place for place in field_columns(header.names, file, fields)]
         self._main = places[0]
@@ -179,7 +180,7 @@ class _Rows:
         row.append(None)
         main = row[self._main]
         if not main or main[0] in SUSPECT:
-            raw = orjson.dumps({name: row[place] or None for name, place in self._distinct.items()}).decode()
+            raw = orjson.dumps({name: row[place] or None for name, place in self._distinct}).decode()
             blank = all(map(is_blank, row))
             self._spool.doubtful.append((self._file.file, self.count, number, raw[:RAW_LIMIT], blank, main))
         self._spool.rows.append((self._file.file, self.count, number, *self._pick(row)))

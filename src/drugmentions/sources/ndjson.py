@@ -38,29 +38,24 @@ def open_fast(file: SourceFile, fields: Sequence[str]) -> Reading | None:
     if path is None or keys is None or not is_utf8(file.encoding):
         return None
     wanted = [_spellings(file.columns.get(field, ()), keys) for field in fields]
-    unseen = {name for name in chain(*wanted) if name not in keys}
+    used = set(chain(*wanted))
     try:
-        read, is_clean, any_unseen = _look_through(path, unseen)
+        read, is_clean, any_unseen = _look_through(path, used, used - keys)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         return None
     if not is_clean:
         return None
-    used = dict.fromkeys(name for name in chain(*wanted) if any_unseen or name in keys)
-    return _reading(file, path, fields, [[name for name in names if name in used] for names in wanted], read)
+    if not any_unseen:
+        wanted = [[name for name in names if name in keys] for names in wanted]
+    return _reading(file, path, fields, wanted, read)
 
 
 def _sample_keys(file: SourceFile) -> set[str] | None:
-    """The keys of the first lines; None where one of them isn't an object, or holds a nested value for a field."""
-    wanted = {column_key(name) for names in file.columns.values() for name in names}
+    """The keys of the first lines; None where one of them isn't an object."""
     keys: set[str] = set()
     try:
-        block = next(read_line_blocks(file), b"")
-        for line in islice(block.split(b"\n")[:-1] or [block], _SAMPLE):
-            record = orjson.loads(line)
-            nested = (key for key, value in record.items() if isinstance(value, dict | list))
-            if any(column_key(key) in wanted for key in nested):
-                return None
-            keys.update(record)
+        for line in islice(chain.from_iterable(map(_split, read_line_blocks(file))), _SAMPLE):
+            keys.update(orjson.loads(line).keys())
     except (UnreadableError, orjson.JSONDecodeError, AttributeError):
         return None
     return keys
@@ -72,11 +67,15 @@ def _spellings(columns: Sequence[str], keys: set[str]) -> list[str]:
     return list(dict.fromkeys(chain(*named)))
 
 
-def _look_through(path: str, unseen: set[str]) -> tuple[int, bool, bool]:
-    """Count the lines; whether Polars reads them all, and as we do; whether some of these keys may occur after all."""
+def _look_through(path: str, used: set[str], unseen: set[str]) -> tuple[int, bool, bool]:
+    """Count the lines; whether Polars reads them all, and as we do; whether some of `unseen` may occur after all.
+
+    It makes something else of an escaped surrogate that is alone, and writes nested values with blanks.
+    """
     line = pl.col("line")
-    surrogate = line.str.contains(r"\\u[dD][89a-fA-F]")  # of which Polars makes something else where it is alone
-    bad = line.str.contains("\r", literal=True) | (line.str.strip_chars() == "") | surrogate
+    nested = "|".join(map(pl.escape_regex, sorted(used)))
+    odd = line.str.contains(rf'\\u[dD][89a-fA-F]|"(?:{nested})"\s*:\s*[\[{{]')
+    bad = odd | line.str.contains("\r", literal=True) | (line.str.strip_chars() == "")
     quoted = sorted(f'"{name}"' for name in unseen)
     met = line.str.contains_any(quoted, ascii_case_insensitive=True) if quoted else pl.lit(value=False)
     asked = pl.scan_lines(path, glob=False).select(pl.len(), bad.any().alias("bad"), met.any().alias("met"))
@@ -121,8 +120,7 @@ def read_into(file: SourceFile, fields: Sequence[str], spool: Spool) -> None:
 
 
 def _keep_lines(block: bytes, rows: JsonRows) -> None:
-    lines = block.removesuffix(b"\n").split(b"\n")
-    for line in lines:
+    for line in _split(block):
         rows.count += 1
         try:
             record = orjson.loads(line)
@@ -133,6 +131,10 @@ def _keep_lines(block: bytes, rows: JsonRows) -> None:
                 rows.reject(LONG_LINE, line, rows.count)
             else:
                 rows.keep(record, line, rows.count)
+
+
+def _split(block: bytes) -> list[bytes]:
+    return block.removesuffix(b"\n").split(b"\n")
 
 
 def _keep_odd(line: bytes, rows: JsonRows) -> None:

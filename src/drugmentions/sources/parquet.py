@@ -34,7 +34,7 @@ def open_fast(file: SourceFile, fields: Sequence[str]) -> Reading | None:
 
 
 def read_into(file: SourceFile, fields: Sequence[str], spool: Spool) -> None:
-    """Read a file slice by slice, a damaged one is one reject; raises UnreadableError where nothing of it can be read."""
+    """Read a file slice by slice, a damaged one is one reject; raises UnreadableError where nothing can be read."""
     path, is_copy = _plain_file(file, spool)
     try:
         scan = _scan(path)
@@ -60,7 +60,7 @@ def read_into(file: SourceFile, fields: Sequence[str], spool: Spool) -> None:
 
 
 def _plain_file(file: SourceFile, spool: Spool) -> tuple[str, bool]:
-    """A path that Polars can read: the file's own, or that of a copy, which is to be removed. Raises UnreadableError."""
+    """A path that Polars can read: the file's own, or a copy's, which is to be removed. Raises UnreadableError."""
     blocks = read_bytes(file)
     path = polars_path(file)
     if path and file.compression == Compression.NONE:
