@@ -3,9 +3,11 @@
 Every object is encoded by Polars, in orjson's compact form; Python joins and writes whole buckets.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 
 import orjson
 import polars as pl
@@ -19,9 +21,11 @@ BUCKET: Final = 250_000
 """Mentions that are sorted and encoded at a time: some 200 MB. A drug's mentions are never parted."""
 
 _ORDER: Final = ("drug", "source", "date", "id", "title", "journal", "journal_kind", "retracted", "found_in", "file", "record")
+_MOSTLY_UNIQUE: Final = _ORDER[:4]
+_T = TypeVar("_T")
 _HEAD: Final = f'{{"schema":"{SCHEMA}","drugs":[\n'.encode()
 _TAIL: Final = b"]}\n"
-_BETWEEN: Final = ",\n"
+_BETWEEN: Final = b",\n"
 
 
 class Graph(NamedTuple):
@@ -53,24 +57,64 @@ def write_graph(
     same to the byte, the table in rows and order, whatever order the mentions come in.
     """
     total = mentions.select(pl.len()).collect(engine="streaming").item()
-    buckets = _buckets(mentions, drugs, total)
-    tables = []
+    buckets = list(_by_bucket(mentions, _with_buckets(mentions, drugs, total), total, scratch))
+    tables = [scratch / f"table-{number}.arrow" for number in range(len(buckets))]
+
+    def encode(drugs_of: pl.DataFrame, rows: pl.LazyFrame, table_of: Path) -> pl.Series:
+        ordered = rows.collect(engine="streaming").pipe(_ordered, drugs_of)
+        _as_table(ordered, drugs_of).write_ipc(table_of)
+        return _drug_lines(ordered, drugs_of, sources)
+
     with graph.open("wb") as file:
         file.write(_HEAD)
-        for number, (some, rows) in enumerate(_by_bucket(mentions, buckets, total, scratch)):
-            ordered = rows.sort(_ORDER, nulls_last=True)
-            lines = _drug_lines(ordered, some, sources)
-            file.write((_BETWEEN if number else "").encode())
-            file.write(lines.str.join(_BETWEEN).item().encode())
-            tables.append(scratch / f"table-{number}.parquet")
-            columns = ordered.join(some.select("drug", "atccode"), on="drug", how="left", maintain_order="left")
-            columns.select(MENTION.names()).write_parquet(tables[-1], compression="lz4")
+        between = b""
+        for lines in _two_at_a_time(encode, [(*bucket, path) for bucket, path in zip(buckets, tables, strict=True)]):
+            file.write(between)
+            _write_lines(lines, file)
+            between = _BETWEEN
         file.write(_TAIL)
-    pl.scan_parquet(tables).sink_parquet(table, compression="zstd", compression_level=1)
+    pl.scan_ipc(tables).sink_parquet(table, compression="lz4")
     return int(total)
 
 
-def _buckets(mentions: pl.LazyFrame, drugs: pl.DataFrame, total: int) -> pl.DataFrame:
+def _two_at_a_time(work: Callable[..., _T], arguments: Sequence[tuple[Any, ...]]) -> Iterator[_T]:
+    """Results of `work` in the order of its arguments; while one is used, the next is made, and no more."""
+    with ThreadPoolExecutor(2) as pool:
+        pending: deque[Future[_T]] = deque()
+        for some in arguments:
+            if len(pending) == 2:  # noqa: PLR2004
+                yield pending.popleft().result()
+            pending.append(pool.submit(work, *some))
+        while pending:
+            yield pending.popleft().result()
+
+
+def _as_table(ordered: pl.DataFrame, drugs: pl.DataFrame) -> pl.DataFrame:
+    """Sorted mentions as `MENTION`."""
+    codes = drugs.select(pl.col("drug").cast(ordered.schema["drug"]), "atccode")
+    coded = ordered.join(codes, on="drug", how="left", maintain_order="left")
+    return coded.select(pl.col(name).cast(dtype) for name, dtype in MENTION.items())
+
+
+def _write_lines(lines: pl.Series, file: BinaryIO) -> None:
+    """Write lines as they are, with what goes between two of them."""
+    body = lines.head(-1).to_frame()
+    body.write_csv(file, include_header=False, quote_style="never", line_terminator=_BETWEEN.decode())
+    file.write("".join(lines.tail(1)).encode())
+
+
+def _ordered(mentions: pl.DataFrame, drugs: pl.DataFrame) -> pl.DataFrame:
+    """Sort mentions by `_ORDER`, nulls last. `drug`, `source`, `date` and `journal` become Enums: small to sort by."""
+    few = {name: pl.Enum(mentions[name].drop_nulls().unique().sort()) for name in ("source", "date", "journal")}
+    small = mentions.cast({"drug": pl.Enum(drugs["drug"]), **few})
+    ordered = small.sort(_MOSTLY_UNIQUE, nulls_last=True)
+    tied = pl.struct(_MOSTLY_UNIQUE)
+    if ordered.select((tied == tied.shift()).any()).item():
+        return small.sort(_ORDER, nulls_last=True)
+    return ordered
+
+
+def _with_buckets(mentions: pl.LazyFrame, drugs: pl.DataFrame, total: int) -> pl.DataFrame:
     """Add to the drugs, by name, the `bucket` each belongs to: neighbours with some `BUCKET` mentions together."""
     if total <= BUCKET:
         return drugs.with_columns(bucket=pl.lit(0, pl.UInt32))
@@ -82,80 +126,63 @@ def _buckets(mentions: pl.LazyFrame, drugs: pl.DataFrame, total: int) -> pl.Data
 
 def _by_bucket(
     mentions: pl.LazyFrame, drugs: pl.DataFrame, total: int, scratch: Path
-) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+) -> Iterator[tuple[pl.DataFrame, pl.LazyFrame]]:
     """Part the mentions by bucket, on disk if there are several: the drugs of each, and their mentions."""
     if total <= BUCKET:
-        yield drugs, mentions.collect(engine="streaming")
+        if drugs.height:
+            yield drugs, mentions
         return
-    bucket_of = drugs.select("drug", "bucket").lazy()
-    mentions.join(bucket_of, on="drug").sink_parquet(
-        pl.PartitionBy(scratch / "buckets", key="bucket", include_key=False, approximate_bytes_per_file=None),
-        compression="lz4",
-        mkdir=True,
-    )
+    parted = pl.PartitionBy(scratch / "buckets", key="bucket", include_key=False, approximate_bytes_per_file=None)
+    mentions.join(drugs.select("drug", "bucket").lazy(), on="drug").sink_ipc(parted, mkdir=True)
     for (bucket,), some in drugs.group_by("bucket", maintain_order=True):
         files = scratch / "buckets" / f"bucket={bucket}"
-        empty = mentions.clear().collect()
-        yield some, pl.concat([empty, pl.read_parquet(files)]) if files.exists() else empty
+        yield some, pl.scan_ipc(files) if files.exists() else mentions.clear()
 
 
 def _drug_lines(ordered: pl.DataFrame, drugs: pl.DataFrame, sources: Sequence[str]) -> pl.Series:
     """One JSON object per drug, in the drugs' order. `ordered`: their mentions, sorted."""
-    fragments = (
-        ordered.select("drug", "source", text=_mention_json())
-        .group_by("drug", "source", maintain_order=True)
-        .agg(pl.col("text").str.join(","))
-    )
-    columns = [drugs.select("drug", head=_json_expr("drug", "atccode", "atccodes"))]
     names = sorted({*BUILT_IN_SOURCES, *sources, *ordered["source"].unique()})
-    columns += [fragments.filter(pl.col("source") == name).select("drug", pl.col("text").alias(name)) for name in names]
-    columns.append(_journal_fragments(ordered))
-    table = columns[0]
-    for fragment in columns[1:]:
+    mentions = _encoded(ordered, ("id", "title", "journal", "date"), ["source"])
+    table = drugs.select(pl.col("drug").cast(ordered.schema["drug"]), head=_json_expr("drug", "atccode", "atccodes"))
+    fragments = [mentions.filter(pl.col("source") == name).select("drug", pl.col("text").alias(name)) for name in names]
+    fragments.append(_journal_fragments(ordered).rename({"text": "journals"}))
+    for fragment in fragments:
         table = table.join(fragment, on="drug", how="left", maintain_order="left")
-    mentions = [
-        piece for name in names for piece in (pl.lit(f"{orjson.dumps(name).decode()}:["), pl.col(name), pl.lit("],"))
-    ]
-    mentions[-1] = pl.lit("]")
-    line = [
-        pl.col("head").str.head(-1), pl.lit(',"mentions":{'), *mentions, pl.lit('},"journals":['), "journals", pl.lit("]}")
-    ]
-    return table.select(pl.concat_str(line, ignore_nulls=True).alias("line")).to_series()
+    keys = [pl.lit(f"{',' if number else ''}{orjson.dumps(name).decode()}:[") for number, name in enumerate(names)]
+    lists = [piece for key, name in zip(keys, names, strict=True) for piece in (key, pl.col(name), pl.lit("]"))]
+    head = [pl.col("head").str.head(-1), pl.lit(',"mentions":{')]
+    tail = [pl.lit('},"journals":['), pl.col("journals"), pl.lit("]}")]
+    return table.select(pl.concat_str(*head, *lists, *tail, ignore_nulls=True).alias("line")).to_series()
+
+
+def _journal_fragments(ordered: pl.DataFrame) -> pl.DataFrame:
+    """`drug, text`: a drug's distinct (journal, date, source), sorted and encoded."""
+    distinct = ["drug", "date", "journal", "source", "journal_kind"]
+    journals = ordered.filter(pl.col("journal").is_not_null()).select(*distinct, retracted=False).unique()
+    return _encoded(journals.sort(distinct, nulls_last=True), ("journal", "date", "source"), [])
+
+
+def _encoded(rows: pl.DataFrame, columns: Sequence[str], by: Sequence[str]) -> pl.DataFrame:
+    """Encode rows as JSON objects of `columns`, joined by commas in their order: `drug, *by, text`.
+
+    What is unusual about a row, a sponsor or a retraction, is said only where it is so.
+    """
+    text = _json_expr(*columns)
+    sponsor = pl.col("journal_kind").eq_missing("sponsor")
+    unusual = sponsor | pl.col("retracted")
+    if rows.select(unusual.any()).item():
+        extras = [
+            pl.when(sponsor).then(pl.lit(',"journal_kind":"sponsor"')),
+            pl.when("retracted").then(pl.lit(',"retracted":true')),
+        ]
+        longer = pl.concat_str(text.str.head(-1), *extras, pl.lit("}"), ignore_nulls=True)
+        text = pl.when(unusual).then(longer).otherwise(text)
+    grouped = rows.select("drug", *by, text=text).group_by("drug", *by, maintain_order=True)
+    return grouped.agg(pl.col("text").str.join(","))
 
 
 def _json_expr(*names: str) -> pl.Expr:
     return pl.struct(names).struct.json_encode()
-
-
-def _mention_json() -> pl.Expr:
-    """A mention as a JSON object; what is unusual about it is said only where it is so."""
-    sponsor = pl.when(_is_sponsor()).then(pl.lit(',"journal_kind":"sponsor"'))
-    retracted = pl.when("retracted").then(pl.lit(',"retracted":true'))
-    return _with_extras(_json_expr("id", "title", "journal", "date"), sponsor, retracted)
-
-
-def _with_extras(encoded: pl.Expr, *extras: pl.Expr) -> pl.Expr:
-    """Put JSON members, null where there are none, at the end of an encoded object."""
-    longer = pl.concat_str(encoded.str.head(-1), *extras, pl.lit("}"), ignore_nulls=True)
-    return pl.when(pl.any_horizontal(extra.is_not_null() for extra in extras)).then(longer).otherwise(encoded)
-
-
-def _is_sponsor() -> pl.Expr:
-    return pl.col("journal_kind").eq_missing("sponsor")
-
-
-def _journal_fragments(ordered: pl.DataFrame) -> pl.DataFrame:
-    """`drug, journals`: a drug's distinct (journal, date, source), sorted and encoded."""
-    sponsor = pl.when(_is_sponsor()).then(pl.lit(',"journal_kind":"sponsor"'))
-    return (
-        ordered.filter(pl.col("journal").is_not_null())
-        .select("drug", "journal", "date", "source", "journal_kind")
-        .unique()
-        .sort("drug", "date", "journal", "source", "journal_kind", nulls_last=True)
-        .select("drug", text=_with_extras(_json_expr("journal", "date", "source"), sponsor))
-        .group_by("drug", maintain_order=True)
-        .agg(journals=pl.col("text").str.join(","))
-    )
 
 
 # Reading.
@@ -191,7 +218,7 @@ def _object_lines(file: Path) -> list[bytes]:
     """The drugs' objects as compact JSON, one each: the file's lines if we wrote it, else cut anew from the whole."""
     with file.open("rb") as stream:
         if stream.readline() == _HEAD:
-            lines = stream.read().removesuffix(_TAIL).split(_BETWEEN.encode())
+            lines = stream.read().removesuffix(_TAIL).split(_BETWEEN)
             return [line for line in lines if line]
     graph = orjson.loads(file.read_bytes())
     if not str(graph["schema"]).startswith("drugmentions/graph/"):

@@ -94,8 +94,11 @@ tokens = st.one_of(
 )
 soups = st.lists(tokens, max_size=7).map("".join)
 templates = st.sampled_from(
-    "Y-2-2 Y-2 Y Y/2/2 2/2/Y 2-2-Y 2.2.Y 2/2-Y D_M_Y M_D,_Y M_Y Y_M_D Y_M Y_MtoM Y_M_DtoD Y_MtoY_M Y_M_DtoM_D Y_M_DtoY_M_D"
-    " S_Y Y_S Y_StoS Y_StoY_S YtoY D_MtoY Y_D_M M_D_Y".split()
+    [
+        *("Y-2-2", "Y-2", "Y", "Y/2/2", "2/2/Y", "2-2-Y", "2.2.Y", "2/2-Y", "D_M_Y", "M_D,_Y", "M_Y", "Y_M_D", "Y_M"),
+        *("Y_MtoM", "Y_M_DtoD", "Y_MtoY_M", "Y_M_DtoM_D", "Y_M_DtoY_M_D", "S_Y", "Y_S", "Y_StoS", "Y_StoY_S"),
+        *("YtoY", "D_MtoY", "Y_D_M", "M_D_Y", "Y_MtoS", "Y_M_DtoM", "Y_MtoD"),
+    ]
 )
 
 
@@ -163,6 +166,7 @@ cleaned_texts = (dates() | soups).map(lambda text: " ".join(text.split()))
                 *("1998-1999", "1998 - 1999", "1998 Dec-1999", "2003 Apr 23-32", "2003 Apr 0-9", "2003 Spring-Apr"),
                 *("Sept 2020", "Janu 2020", "1 Mars 2020", "May 1 2020", "May 1,2020", "1 May, 2020", "May, 2020"),
                 *("1 5 2020", "1 May Jun 2020", "1 JanFeb 2020", "Oct20-05", "2020 May1", "٣ May 2020", "1 ſep 2020"),
+                *("ſep 2020", "2020 Apr-ſep", "ſpring 2020"),
                 *(
                     "2020 1 May",
                     "2020 May 001",
@@ -217,7 +221,8 @@ def test_the_calendar_is_gregorian() -> None:
         (["%d/%m/%Y"], "1/1/2019", "2019-01-01"),
         (["%d/%m/%Y"], "1/1/2019 x", None),
         (["%Y%m%d"], "20200301", "2020-03-01"),
-        (["%Y%m%d"], "2020311", None),
+        (["%Y%m%d"], "2020111", None),
+        (["%Y%m%d"], "2020121", None),
         (["%d%b%Y"], "01JAN2020", "2020-01-01"),
         (["%d%b%Y"], "1JAN2020", None),
         (["%m/%Y"], "03/2020", "2020-03"),
@@ -239,6 +244,16 @@ def test_the_calendar_is_gregorian() -> None:
 )
 def test_own_formats_come_first(formats: list[str], text: str, date: str | None) -> None:
     assert parsed([text, None], formats) == [date, None]
+
+
+@given(
+    st.dates(dt.date(1969, 1, 1), dt.date(2068, 12, 31)),
+    st.sampled_from(
+        ["%m/%d/%Y", "%Y%m%d", "%d%m%y", "%j.%y", "%Y, day %j", "%B %d %y", "%d-%b-%Y", "%d%B%Y", "on %y/%m/%d"]
+    ),
+)
+def test_own_formats_read_what_strftime_writes(day: dt.date, fmt: str) -> None:
+    assert parsed([day.strftime(fmt)], [fmt]) == [day.isoformat()]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ term's rarest token; longer terms are verified token by token. Titles that aren'
 maps every normal character back to the title's character that gave it.
 """
 
+from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
 import polars as pl
@@ -23,14 +24,15 @@ from drugmentions.model import SPANS
 Overlaps = Literal["longest", "all"]
 
 _SLICE: Final = 25_000
-"""Titles matched at a time: what the tokens of one slice take stays in the processor's cache."""
+"""Titles matched at a time, at most: what the tokens of one slice take stays in the processor's cache."""
+_SLICE_BYTES: Final = 32 << 20
 _CAPITAL, _DIGIT, _LOWER = r"[\p{Lu}\p{Lt}]", r"\p{N}", r"\p{Ll}"
 
 
 class _Tokens(NamedTuple):
     """The tokens of some titles, in order, and the way back from normal characters to the titles.
 
-    tokens: one row per token: `token`, and `start`, `end` in the joined normal text, in characters.
+    tokens: one row per token: `token`, its `length`, and its `end` in the joined normal text, both in characters.
     starts: where each title starts in the joined normal text.
     rows: each title's row in the batch.
     texts: each title's text in normal characters, borders as they are, as long as its stretch of the joined text.
@@ -44,6 +46,18 @@ class _Tokens(NamedTuple):
     texts: pl.Series
     origins: pl.DataFrame | None
 
+    def starts_of(self, at: pl.Series) -> pl.Series:
+        """Where the tokens of these indices start in the joined normal text."""
+        return self.ends_of(at) - self.tokens["length"].gather(at)
+
+    def ends_of(self, at: pl.Series) -> pl.Series:
+        """Where they end."""
+        return self.tokens["end"].gather(at)
+
+    def titles_at(self, position: pl.Series) -> pl.Series:
+        """Which of the titles lies at these positions of the joined normal text."""
+        return self.starts.search_sorted(position, side="right") - 1
+
 
 def find_mentions(
     publications: pl.LazyFrame, lexicon: Lexicon, *, column: str = "title", overlaps: Overlaps = "longest"
@@ -56,10 +70,21 @@ def find_mentions(
     schema = pl.Schema({**publications.collect_schema(), "drug": pl.String, "spans": SPANS})
 
     def matched(batch: pl.DataFrame) -> pl.DataFrame:
-        slices = [part.pipe(_match_slice, lexicon, column, overlaps) for part in batch.iter_slices(_SLICE)]
+        slices = [_match_slice(part, lexicon, column, overlaps) for part in _slices(batch, column)]
         return pl.concat(slices) if slices else schema.to_frame()
 
     return publications.map_batches(matched, schema=schema, streamable=True)
+
+
+def _slices(batch: pl.DataFrame, column: str) -> Iterator[pl.DataFrame]:
+    """Parts of a batch, in order, each of some rows and bytes at most; a row is never cut."""
+    for part in batch.iter_slices(_SLICE):
+        if part.height > 1 and part[column].str.len_bytes().sum() > _SLICE_BYTES:
+            half = part.height // 2
+            yield from _slices(part.head(half), column)
+            yield from _slices(part.tail(-half), column)
+        else:
+            yield part
 
 
 def _match_slice(batch: pl.DataFrame, lexicon: Lexicon, column: str, overlaps: Overlaps) -> pl.DataFrame:
@@ -153,16 +178,11 @@ def _reach_expr() -> pl.Expr:
 
 
 def _split(text: str, *, ascii_only: bool) -> pl.DataFrame:
-    """Cut a normal text at its blanks: `token, start, end`, without the empty ones."""
-    tokens = pl.Series("token", [text]).str.split(" ").explode()
+    """Cut a normal text at its blanks: `token, length, end`, without the empty ones."""
+    tokens = pl.Series("token", [text]).str.split(" ").explode().to_frame()
     length = pl.col("token").str.len_bytes() if ascii_only else pl.col("token").str.len_chars()
-    return (
-        tokens.to_frame()
-        .with_columns(length=length.cast(pl.Int64))
-        .with_columns(end=(pl.col("length") + 1).cum_sum() - 1)
-        .filter(pl.col("length") > 0)
-        .select("token", "end", start=pl.col("end") - pl.col("length"))
-    )
+    ended = tokens.with_columns(length=length).with_columns(end=(pl.col("length").cast(pl.Int64) + 1).cum_sum() - 1)
+    return ended.filter(pl.col("length") > 0)
 
 
 # Candidates: places where a term's tokens stand in a row.
@@ -170,9 +190,11 @@ def _split(text: str, *, ascii_only: bool) -> pl.DataFrame:
 
 def _candidates(cut: _Tokens, titles: pl.Series, lexicon: Lexicon) -> pl.DataFrame:
     """Every place in the titles where a form fits, short ones where they count: `row, start, end, form`."""
+    hashes = lexicon.anchors["token"].hash()  # a cheap sieve: most tokens of titles are no anchors
     places = (
         cut.tokens.select("token")
         .with_row_index("at")
+        .filter(cut.tokens["token"].hash().is_in(hashes.implode()))
         .join(lexicon.anchors, on="token")
         .select("form", "short", first=pl.col("at").cast(pl.Int64) - pl.col("position"), more=pl.col("count") - 1)
         .with_columns(last=pl.col("first") + pl.col("more"))
@@ -201,8 +223,8 @@ def _with_gaps(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:
     """Keep the places that lie in one title, and whose gaps hold no sign that the form's gap doesn't hold."""
     places = places.with_row_index("place")
     pairs = places.select("place", "gaps", at=pl.int_ranges("first", "last")).explode("gaps", "at")
-    begin, end = cut.tokens["end"].gather(pairs["at"]), cut.tokens["start"].gather(pairs["at"] + 1)
-    title, next_title = (cut.starts.search_sorted(at, side="right") - 1 for at in (begin, end))
+    begin, end = cut.ends_of(pairs["at"]), cut.starts_of(pairs["at"] + 1)
+    title, next_title = cut.titles_at(begin), cut.titles_at(end)
     between = pl.DataFrame({
         "place": pairs["place"],
         "allowed": pairs["gaps"],
@@ -211,17 +233,25 @@ def _with_gaps(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:
         "begin": begin - cut.starts.gather(title),
         "length": end - begin,
     }).with_columns(gap=pl.col("text").str.slice("begin", "length"))
-    forbidden = [
-        pl.col("gap").str.contains(sign, literal=True) & ~pl.col("allowed").str.contains(sign, literal=True)
-        for sign in GAP_SIGNS
-    ]
-    return places.join(between.filter(pl.any_horizontal("leaves", *forbidden)), on="place", how="anti").drop("place")
+    misfits = between.filter(pl.col("leaves") | ~pl.col("gap").is_in([" ", "-"])).filter(_MISFIT)
+    return places.join(misfits, on="place", how="anti").drop("place")
+
+
+def _misfit_expr() -> pl.Expr:
+    """Whether a gap leads into the next title, or holds a sign that isn't allowed."""
+    gap, allowed = pl.col("gap"), pl.col("allowed")
+    forbidden = [gap.str.contains(sign, literal=True) & ~allowed.str.contains(sign, literal=True) for sign in GAP_SIGNS]
+    return pl.col("leaves") | pl.any_horizontal(forbidden)
+
+
+_MISFIT: Final = _misfit_expr()
+"""Built once: building it takes longer than a slice's gaps do."""
 
 
 def _spans_in_titles(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:
     """Turn `first` and `last`, indices of tokens, into `row, start, end` in the characters of the title."""
-    start, end = cut.tokens["start"].gather(places["first"]), cut.tokens["end"].gather(places["last"])
-    title = cut.starts.search_sorted(start, side="right") - 1
+    start, end = cut.starts_of(places["first"]), cut.ends_of(places["last"])
+    title = cut.titles_at(start)
     if cut.origins is None:
         offset = cut.starts.gather(title)
         start, end = start - offset, end - offset

@@ -115,5 +115,6 @@ def _decode(block: bytes) -> tuple[str, bool]:
     except UnicodeDecodeError:
         text, invalid = block.decode(errors="surrogateescape"), True
     if "\r" in text:
-        text = text.removesuffix("\r").replace("\r\n", "\n").replace("\r", " ")
+        end = "\n" if text.endswith("\r") else ""
+        text = text.removesuffix("\r").replace("\r\n", "\n").replace("\r", " ") + end
     return text, invalid

@@ -5,7 +5,7 @@ from typing import Final
 
 import polars as pl
 
-from drugmentions.sources.text import once_expr, where_expr
+from drugmentions.text import once_expr, where_expr
 
 _MONTHS: Final = (
     *("January", "February", "March", "April", "May", "June"),

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import orjson
 import polars as pl
 
-from drugmentions.model import RAW_LIMIT, SourceFile
+from drugmentions.model import SourceFile
 from drugmentions.sources.csv_lines import Lines, split_line, strict_reader
 from drugmentions.sources.scans import ROW, field_columns, polars_path, scan_reading
 from drugmentions.sources.spool import SUSPECT, Reading, Spool, is_blank
@@ -18,9 +18,10 @@ Row = list[str | None]
 
 
 class _Header(NamedTuple):
-    """The file's column names, and the lines from its first one to the last of the header."""
+    """The file's column names. `before`: lines that precede the header; `height`: lines that it has itself."""
 
     names: tuple[str, ...]
+    before: int
     height: int
 
 
@@ -37,7 +38,7 @@ def open_fast(file: SourceFile, fields: Sequence[str]) -> Reading | None:
         return None
     header = _find_header(Lines(read_line_blocks(file)), file)
     path = polars_path(file)
-    if header is None or path is None:
+    if header is None or header.height > 1 or path is None:
         return None
     try:
         read = _count_clean(path, header, file.separator)
@@ -63,7 +64,7 @@ def _scan(path: str, header: _Header, separator: str) -> pl.LazyFrame:
         path,
         separator=separator,
         infer_schema=False,
-        skip_lines=header.height - 1,
+        skip_lines=header.before,
         with_column_names=numbered,
         row_index_name=ROW,
         row_index_offset=1,
@@ -72,20 +73,13 @@ def _scan(path: str, header: _Header, separator: str) -> pl.LazyFrame:
 
 
 def _count_clean(path: str, header: _Header, separator: str) -> int | None:
-    """How many records there are, or None where a line's quoting isn't clean, or a cell holds a line's end.
-
-    In clean lines each quote but those doubled in a quoted cell stands beside a separator or a line's end.
-    """
+    """How many records there are, or None where a line's quoting isn't clean, or a cell holds a line's end."""
     line, sign = pl.col("line"), rf"\x{{{ord(separator):x}}}"
     cell = rf'(?:[^"{sign}]*|"(?:[^"]|"")*")'
-    doubled = pl.when(line.str.contains('""', literal=True)).then(line)
-    unclean = (
-        line.str.contains(rf'[^"{sign}]"[^"{sign}]')
-        | (line.str.count_matches('"', literal=True) % 2 == 1)
-        | line.str.contains("\r", literal=True)
-        | ~doubled.str.contains(rf"^{cell}(?:{sign}{cell})*$").fill_null(value=True)
-    )
-    body = pl.scan_lines(path, glob=False).slice(header.height)
+    quoted = pl.when(line.str.contains('"', literal=True)).then(line)
+    clean = quoted.str.contains(rf"^{cell}(?:{sign}{cell})*$").fill_null(value=True)
+    unclean = ~clean | line.str.contains("\r", literal=True)
+    body = pl.scan_lines(path, glob=False).slice(header.before + 1)
     asked = body.select(pl.len(), unclean.any().alias("unclean"), line.last().alias("last")).collect(engine="streaming")
     count, is_unclean, last = asked.row(0)
     # Where a file has no final newline, Polars takes a separator too many there for its end.
@@ -182,7 +176,7 @@ class _Rows:
         if not main or main[0] in SUSPECT:
             raw = orjson.dumps({name: row[place] or None for name, place in self._distinct}).decode()
             blank = all(map(is_blank, row))
-            self._spool.doubtful.append((self._file.file, self.count, number, raw[:RAW_LIMIT], blank, main))
+            self._spool.doubtful.append((self._file.file, self.count, number, raw, blank, main))
         self._spool.rows.append((self._file.file, self.count, number, *self._pick(row)))
 
     def _reject(self, reason: str) -> None:
@@ -219,7 +213,7 @@ def _find_header(lines: Lines, file: SourceFile) -> _Header | None:
         line = lines.take_first()
         names = split_line(line, file.separator) or line.split(file.separator)
     known = (name.encode(errors="surrogateescape").decode(errors="replace").strip() for name in names)
-    return _Header(tuple(known), lines.base + lines.at)
+    return _Header(tuple(known), lines.base + lines.start, lines.at - lines.start)
 
 
 def _names_nothing(line: str, file: SourceFile) -> bool:

@@ -1,19 +1,20 @@
 """Where the values of a JSON text end, found without building them, in bounded depth and time."""
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
-from drugmentions.sources.json_values import STRING
 from drugmentions.sources.streams import BLOCK, UnreadableError
 
 DEPTH: Final = 256
 """Levels of nesting that a record may have, itself counted."""
 
-_WHITE_SPACE: Final = re.compile(rb"[ \t\r\n]*")
-_SCALAR: Final = re.compile(rf'{STRING}|[^\s,\[\]{{}}":]+'.encode(), re.DOTALL)
-_TO_BRACKET: Final = re.compile(rf'(?:[^"{{}}\[\]]++|{STRING})*+[{{}}\[\]]'.encode(), re.DOTALL)
+_WINDOW: Final = 1 << 10
+_WHITE_SPACE: Final = b" \t\r\n"
+_QUOTE: Final = ord('"')
 _OPENING: Final = b"{["
+_BRACKETS: Final = b"{}[]"
+_DELIMITERS: Final = _WHITE_SPACE + _BRACKETS + b',:"'
+_OTHERS: Final = bytes(byte for byte in range(256) if byte not in _BRACKETS)
 
 
 class TooDeepError(Exception):
@@ -25,29 +26,63 @@ def value_end(data: bytes, start: int) -> int:
 
     Raises TooDeepError, and ValueError where no value begins there.
     """
-    if data[start] in _OPENING:
-        return _nested_end(data, start)
-    scalar = _SCALAR.match(data, start)
-    if scalar:
-        return scalar.end() if scalar.end() < len(data) else 0
-    if data[start] == ord('"'):
-        return 0
-    raise ValueError(start)
+    first = data[start]
+    if first not in _OPENING and first != _QUOTE:
+        return _word_end(data, start)
+    size = _WINDOW
+    while True:
+        window = data[start : start + size]
+        end = _nested_end(window) if first in _OPENING else _string_end(window)
+        if end or start + size >= len(data):
+            return end and start + end
+        size *= 2
 
 
-def _nested_end(data: bytes, start: int) -> int:
-    depth, end = 0, start
-    while bracket := _TO_BRACKET.match(data, end):
-        end = bracket.end()
-        if data[end - 1] in _OPENING:
-            depth += 1
-            if depth > DEPTH:
-                raise TooDeepError
-        else:
-            depth -= 1
-            if not depth:
-                return end
+def _word_end(data: bytes, start: int) -> int:
+    """Where a number or a constant ends."""
+    end = start
+    while end < len(data) and data[end] not in _DELIMITERS:
+        end += 1
+    if end == start:
+        raise ValueError(start)
+    return end if end < len(data) else 0
+
+
+def _split_strings(text: bytes) -> list[bytes]:
+    """What stands between the quotes of a text: by turns outside of its strings and inside."""
+    return text.replace(rb"\\", b"__").replace(rb"\"", b"__").split(b'"')
+
+
+def _string_end(text: bytes) -> int:
+    outside_inside = _split_strings(text)[:3]
+    return len(outside_inside[1]) + 2 if len(outside_inside) > 2 else 0  # noqa: PLR2004  # two quotes part three
+
+
+def _nested_end(text: bytes) -> int:
+    depth = place = 0
+    for number, piece in enumerate(_split_strings(text)):
+        if number % 2 == 0 and (brackets := piece.translate(None, _OTHERS)):
+            level = depth
+            for bracket in brackets:
+                level += 1 if bracket in _OPENING else -1
+                if level > DEPTH:
+                    raise TooDeepError
+                if not level:
+                    return place + _closing_end(piece, depth)
+            depth = level
+        place += len(piece) + 1
     return 0
+
+
+def _closing_end(piece: bytes, depth: int) -> int:
+    """Where the bracket that closes the outermost of so many ends, in a text without strings that holds it."""
+    end = 0
+    while depth or not end:
+        bracket = piece[end]
+        if bracket in _BRACKETS:
+            depth += 1 if bracket in _OPENING else -1
+        end += 1
+    return end
 
 
 def guess_end(data: bytes, start: int, closings: int) -> int:
@@ -109,10 +144,11 @@ class Text:
     def peek(self) -> int:
         """The next byte that isn't white space, to which `at` moves; 0 at the end."""
         while True:
-            self.at = _WHITE_SPACE.match(self.data, self.at).end()  # type: ignore[union-attr]  # it always matches
-            if self.at < len(self.data):
-                return self.data[self.at]
-            if not self.more():
+            if self.at < len(self.data) and (byte := self.data[self.at]) not in _WHITE_SPACE:
+                return byte
+            window = self.data[self.at : self.at + _WINDOW]
+            self.at += len(window) - len(window.lstrip(_WHITE_SPACE))
+            if self.at == len(self.data) and not self.more():
                 return 0
 
     def _next_block(self) -> bytes:

@@ -1,8 +1,7 @@
 """JSON values as rows of text: parsing, what to refuse, numbers in plain notation, and which keys hold our fields."""
 
 import json
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -18,11 +17,6 @@ NOT_OBJECT: Final = "not an object"
 BAD_ESCAPE: Final = "invalid Unicode escape"
 TOO_DEEP: Final = "nested too deeply"
 
-STRING: Final = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-"""A JSON string, for Python's regular expressions."""
-_BLANKS: Final = re.compile(rf"({STRING})|[ \t\r\n]+".encode(), re.DOTALL)
-_PAIR: Final = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\[^u]", re.DOTALL)
-_LONE_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _EXACT: Final = 2.0**63
 """From here on orjson gives integers as floats."""
 _SHAPES: Final = 1_000
@@ -49,15 +43,16 @@ def parse_exactly(raw: bytes) -> Any:  # noqa: ANN401  # whatever JSON holds
     """`parse` by the standard library: slower, for what orjson refuses or rounds."""
     try:
         value = json.loads(raw.decode(errors="replace"), parse_int=_integer, parse_float=_real, parse_constant=_refuse)
+        written = _compact(value)
     except (ValueError, RecursionError) as error:
         reason = TOO_DEEP if isinstance(error, RecursionError) else SYNTAX_ERROR
         raise RefusedError(reason, well_formed=False) from error
     try:
         raw.decode()
-    except UnicodeDecodeError as error:
-        raise RefusedError(INVALID_UTF8, well_formed=True) from error
-    if _LONE_SURROGATE.search(_PAIR.sub(b"", raw)):
-        raise RefusedError(BAD_ESCAPE, well_formed=True)
+        written.encode()
+    except UnicodeError as error:
+        reason = BAD_ESCAPE if isinstance(error, UnicodeEncodeError) else INVALID_UTF8
+        raise RefusedError(reason, well_formed=True) from error
     return value
 
 
@@ -88,7 +83,19 @@ def text_of(value: Any) -> str | None:  # noqa: ANN401  # whatever JSON holds
         if abs(value) >= _EXACT:
             raise _InexactError
         return format(Decimal(repr(value)), "f").removesuffix(".0")
-    return str(value) if isinstance(value, int) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return str(value) if isinstance(value, int) else _compact(value)
+
+
+def _compact(value: Any) -> str:  # noqa: ANN401  # whatever JSON holds
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def candidate_keys(columns: Sequence[str], keys: Iterable[str]) -> list[str]:
+    """The keys that may hold a field, preferred first: `columns`, each with its other spellings among `keys`."""
+    spellings: dict[str, list[str]] = {}
+    for key in sorted(keys):
+        spellings.setdefault(column_key(key), []).append(key)
+    return list(dict.fromkeys(key for name in columns for key in (name, *spellings.get(column_key(name), ()))))
 
 
 class _Shape(NamedTuple):
@@ -108,7 +115,7 @@ class JsonRows:
         self.count = 0
         self._file = file.file
         self._spool = spool
-        self._columns = [list(dict.fromkeys(map(column_key, file.columns.get(field, ())))) for field in fields]
+        self._columns = [file.columns.get(field, []) for field in fields]
         self._shapes: dict[tuple[str, ...], _Shape] = {}
 
     def keep(self, record: Any, raw: bytes, line: int) -> None:  # noqa: ANN401  # whatever JSON holds
@@ -137,15 +144,13 @@ class JsonRows:
         self._spool.reject(self._file, self.count, line, reason, raw[: 4 * RAW_LIMIT].decode(errors="replace"))
 
     def _doubt(self, record: dict[str, Any], raw: bytes, line: int, main: str | None) -> None:
-        text = _BLANKS.sub(rb"\1", raw).decode(errors="replace")[:RAW_LIMIT]
         blank = all(value is None or (isinstance(value, str) and is_blank(value)) for value in record.values())
-        self._spool.doubtful.append((self._file, self.count, line, text, blank, main))
+        self._spool.doubtful.append((self._file, self.count, line, raw.decode(errors="replace"), blank, main))
 
     def _new_shape(self, keys: tuple[str, ...]) -> _Shape:
         if len(self._shapes) == _SHAPES:
             self._shapes.clear()
-        folded = [(column_key(key), key) for key in keys]
-        found = [[key for column in columns for name, key in folded if name == column] for columns in self._columns]
+        found = [[key for key in candidate_keys(columns, keys) if key in keys] for columns in self._columns]
         shape = _Shape(
             [places[0] if places else None for places in found],
             [(field, key) for field, places in enumerate(found) for key in places[1:]],

@@ -8,18 +8,17 @@ from typing import Final
 import orjson
 import polars as pl
 
-from drugmentions.model import RAW_LIMIT, REJECT, SourceFile
-from drugmentions.sources.json_values import JsonRows, RefusedError, parse
-from drugmentions.sources.scans import ROW, column_key, origin_exprs, polars_path
-from drugmentions.sources.spool import Reading, Spool, filled_expr
+from drugmentions.model import REJECT, SourceFile
+from drugmentions.sources.json_values import JsonRows, RefusedError, candidate_keys, parse
+from drugmentions.sources.scans import ROW, origin_exprs, polars_path
+from drugmentions.sources.spool import STRING, Reading, Spool, compact_expr, filled_expr
 from drugmentions.sources.streams import LINE_LIMIT, LONG_LINE, UnreadableError, is_utf8, read_line_blocks
 from drugmentions.text import clean_text_expr
 
 _SAMPLE: Final = 1_000
-_STRING: Final = r'"(?:[^"\\]|\\.)*"'
 _BLANK: Final = r"(?:\s|\\[tnrf]|\\u(?i:000[9abcd]|0020|0085|00a0|1680|200[0-9a]|202[89f]|205f|3000))*"
 _BLANK_VALUE: Final = rf'(?:null|"{_BLANK}(?:\\"\\"{_BLANK})?")'
-_MEMBER: Final = rf"\s*{_STRING}\s*:\s*{_BLANK_VALUE}\s*"
+_MEMBER: Final = rf"\s*{STRING}\s*:\s*{_BLANK_VALUE}\s*"
 _BLANK_RECORD: Final = rf"^\s*(?:null|\{{\s*(?:{_MEMBER}(?:,{_MEMBER})*)?\}})\s*$"
 
 
@@ -37,7 +36,7 @@ def open_fast(file: SourceFile, fields: Sequence[str]) -> Reading | None:
     keys = _sample_keys(file)
     if path is None or keys is None or not is_utf8(file.encoding):
         return None
-    wanted = [_spellings(file.columns.get(field, ()), keys) for field in fields]
+    wanted = [candidate_keys(file.columns.get(field, ()), keys) for field in fields]
     used = set(chain(*wanted))
     try:
         read, is_clean, any_unseen = _look_through(path, used, used - keys)
@@ -59,12 +58,6 @@ def _sample_keys(file: SourceFile) -> set[str] | None:
     except (UnreadableError, orjson.JSONDecodeError, AttributeError):
         return None
     return keys
-
-
-def _spellings(columns: Sequence[str], keys: set[str]) -> list[str]:
-    """The keys that may hold a field, preferred first."""
-    named = [[name, *sorted(key for key in keys if column_key(key) == column_key(name))] for name in columns]
-    return list(dict.fromkeys(chain(*named)))
 
 
 def _look_through(path: str, used: set[str], unseen: set[str]) -> tuple[int, bool, bool]:
@@ -90,12 +83,11 @@ def _reading(file: SourceFile, path: str, fields: Sequence[str], keys: Sequence[
     texts = [pl.coalesce(pl.lit(None, pl.String), *(filled_expr(pl.col(key)) for key in names)) for names in keys]
     untitled = scan.filter(clean_text_expr(texts[0]).is_null()).select(ROW)
     lines = pl.scan_lines(path, glob=False, row_index_name=ROW, row_index_offset=1)
-    raw = pl.col("line").str.replace_all(rf"({_STRING})|[ \t\r\n]+", "$1").str.head(RAW_LIMIT)
     origin = origin_exprs(file)
     return Reading(
         scan.select(*origin, *(text.alias(field) for field, text in zip(fields, texts, strict=True))),
         lines.join(untitled, on=ROW, how="semi").select(
-            *origin, raw=raw, blank=pl.col("line").str.contains(_BLANK_RECORD)
+            *origin, raw=compact_expr(pl.col("line")), blank=pl.col("line").str.contains(_BLANK_RECORD)
         ),
         pl.LazyFrame(schema=REJECT),
         {file.file: read},

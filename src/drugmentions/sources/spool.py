@@ -27,6 +27,8 @@ WHITE_SPACE: Final = (
     "\u2028\u2029\u202f\u205f\u3000"
 )
 """The characters that are White_Space in Unicode."""
+STRING: Final = r'"(?:[^"\\]|\\.)*"'
+"""A JSON string, for regular expressions of Polars."""
 SUSPECT: Final = frozenset(WHITE_SPACE + '"\\')
 """A text that `clean_text_expr` makes null is empty or begins with one of these."""
 
@@ -69,12 +71,18 @@ def filled_expr(text: pl.Expr) -> pl.Expr:
     return pl.when(text != "").then(text)
 
 
+def compact_expr(text: pl.Expr) -> pl.Expr:
+    """JSON without the white space between its values, at most RAW_LIMIT characters."""
+    return text.str.replace_all(rf"({STRING})|[ \t\r\n]+", "$1").str.head(RAW_LIMIT)
+
+
 class Spool:
     """Rows of slow readers, kept in memory up to ROWS rows or TEXT bytes of input, then in numbered Parquet files.
 
     Readers append to the lists themselves, which is what costs least, and take the file's blocks through `metered`:
     `rows`: (file, record, line, then the fields);
-    `doubtful`: (file, record, line, raw, blank, main field) of records whose main field may be null once cleaned.
+    `doubtful`: (file, record, line, raw, blank, main field) of records whose main field may be null once cleaned; raw
+    is JSON, as it may be cut and made compact later.
     The files lie in a new directory under `directory`. Raises OutputError where they can't be written.
     """
 
@@ -123,8 +131,8 @@ class Spool:
     def _flush(self) -> None:
         texts = [filled_expr(pl.col(field)) for field in self._schema if field not in ORIGIN]
         self._write("records", _frame(self.rows, self._schema).with_columns(texts))
-        doubtful = _frame(self.doubtful, _DOUBTFUL)
-        self._write("untitled", doubtful.filter(clean_text_expr(pl.col("main")).is_null()).drop("main"))
+        untitled = _frame(self.doubtful, _DOUBTFUL).filter(clean_text_expr(pl.col("main")).is_null())
+        self._write("untitled", untitled.with_columns(raw=compact_expr(pl.col("raw"))).drop("main"))
         self._write("rejects", _frame(self._rejects, REJECT))
         self.rows.clear()
         self.doubtful.clear()

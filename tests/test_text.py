@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drugmentions.sources.text import clean_text_expr, fold_case_expr, journal_key_expr, once_expr, where_expr
+from drugmentions.text import clean_text_expr, fold_case_expr, journal_key_expr, once_expr, where_expr
 
 WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 ASSIGNED = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) not in {"Cn", "Cs"}]
@@ -73,6 +73,8 @@ words = st.text(st.sampled_from("aZ. ß\u1e9eΣς\u0130ﬁ\u0345\u00a0\u3000\tΐ
         ('"', '"'),
         ("x", "x"),
         (" both  ends ", "both ends"),
+        (" start", "start"),
+        ("end ", "end"),
         ("line\r\nbreak", "line break"),
         ("no\u00a0break\u3000\u2003here", "no break here"),
         ("zero\u200bwidth", "zero\u200bwidth"),
