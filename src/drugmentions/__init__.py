@@ -19,7 +19,9 @@ if TYPE_CHECKING:
         read_lexicon,
         related_drugs,
         run,
+        scan_mentions,
         scan_publications,
+        scan_rejects,
         top_journals,
     )
 
@@ -34,7 +36,9 @@ __all__ = [
     "read_lexicon",
     "related_drugs",
     "run",
+    "scan_mentions",
     "scan_publications",
+    "scan_rejects",
     "top_journals",
 ]
 

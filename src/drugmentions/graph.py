@@ -188,11 +188,12 @@ def _json_expr(*names: str) -> pl.Expr:
 # Reading.
 
 
-def load_graph(path: Path) -> Graph:
+def load_graph(path: Path | str) -> Graph:
     """Read a graph from `path`: a graph.json, or an output directory, whose table of mentions is then used.
 
     Raises OutputError where it can't be read or isn't one.
     """
+    path = Path(path)
     table = path / "mentions.parquet"
     from_table = path.is_dir() and table.exists()
     file = path / "graph.json" if path.is_dir() else path
