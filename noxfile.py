@@ -15,7 +15,9 @@ def tests(session: nox.Session) -> None:
 def slow(session: nox.Session) -> None:
     """Every character, thousands of examples: half an hour."""
     session.install("-e", ".", "--group", "test")
-    session.run("pytest", "-n", "auto", "-m", "slow or not slow", *session.posargs, env={"HYPOTHESIS_PROFILE": "thorough"})
+    session.run(
+        "pytest", "-n", "auto", "-m", "slow or not slow", *session.posargs, env={"HYPOTHESIS_PROFILE": "thorough"}
+    )
 
 
 @nox.session(default=False, python=["3.11", "3.12", "3.13"])
@@ -54,7 +56,9 @@ def bare(session: nox.Session) -> None:
     session.run("python", "-m", "build", "--wheel", "--outdir", session.create_tmp(), ".")
     session.run("python", "-m", "venv", "--clear", f"{session.create_tmp()}/bare")
     python = f"{session.create_tmp()}/bare/bin/python"
-    session.run(python, "-m", "pip", "install", "-q", "--find-links", session.create_tmp(), "drugmentions", external=True)
+    session.run(
+        python, "-m", "pip", "install", "-q", "--find-links", session.create_tmp(), "drugmentions", external=True
+    )
     out = f"{session.create_tmp()}/out"
     session.run(python, "-m", "drugmentions", "run", "data/sample", "--out", out, external=True)
     session.run(python, "-m", "drugmentions", "adhoc", "top-journal", out, external=True)

@@ -1,9 +1,9 @@
-"""Other ways to find drug names in a CSV of titles, each printing what it counted: what a whole run is measured against.
+"""Other ways to find drug names in a CSV of titles, each printing what it counted: what a run is measured against.
 
 usage: peers.py scan|loop|join DRUGS.csv TITLES.csv
 
 scan   Polars reads every column and adds up their lengths: the least that any way with Polars can take
-loop   a Python loop over the csv module's rows with ahocorasick_rs and a check of the borders; counts mentions, no more:
+loop   a Python loop over the csv module's rows with ahocorasick_rs and a check of the borders; only counts:
        no dates, no spans kept, no merging, nothing written
 join   one lazy Polars plan: titles cut into tokens by a regular expression, tokens joined to each name's rarest one,
        longer names verified by containment; writes mentions as Parquet, without spans, dates as they are
@@ -21,7 +21,12 @@ BORDERS = r"[^\p{L}\p{N}]+"
 
 def scan(_drugs: str, titles: str) -> int:
     """Bytes of all columns."""
-    return int(pl.scan_csv(titles, infer_schema=False).select(pl.sum_horizontal(pl.all().str.len_bytes().sum())).collect(engine="streaming").item())
+    return int(
+        pl.scan_csv(titles, infer_schema=False)
+        .select(pl.sum_horizontal(pl.all().str.len_bytes().sum()))
+        .collect(engine="streaming")
+        .item()
+    )
 
 
 def loop(drugs: str, titles: str) -> int:

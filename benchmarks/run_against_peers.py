@@ -1,4 +1,4 @@
-"""How fast is a whole `drugmentions run`, beside other ways to find the same names in the same CSV, in one session?
+"""Time whole runs beside other ways to find the same names in the same CSV, in one session.
 
 usage: run_against_peers.py [--titles 2000000] [--terms 10000 100000] [--repeat 3] [--ways run scan loop join]
                             [--work DIR] [--json FILE]
@@ -88,7 +88,14 @@ def machine() -> dict[str, Any]:
         "date": datetime.now(UTC).date().isoformat(),
         "cores": len(os.sched_getaffinity(0)),
         "platform": platform.platform(terse=True),
-        "processor": next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), platform.machine()),
+        "processor": next(
+            (
+                line.partition(":")[2].strip()
+                for line in Path("/proc/cpuinfo").read_text().splitlines()
+                if line.startswith("model name")
+            ),
+            platform.machine(),
+        ),
         "python": platform.python_version(),
         "polars": pl.__version__,
         "command": " ".join(["python", "benchmarks/run_against_peers.py", *sys.argv[1:]]),
@@ -111,7 +118,11 @@ def main() -> None:
         for terms in arguments.terms:
             for row in compare(arguments.ways, titles, terms, arguments.repeat, work):
                 rows.append(row)
-                print("{titles:>10} {terms:>8} {megabytes:>6} {way:>5} {seconds:>8} {ratio:>6} {peak_mib:>6}".format(**row))
+                print(
+                    "{titles:>10} {terms:>8} {megabytes:>6} {way:>5} {seconds:>8} {ratio:>6} {peak_mib:>6}".format(
+                        **row
+                    )
+                )
     if arguments.json:
         arguments.json.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
 

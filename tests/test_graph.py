@@ -20,7 +20,11 @@ from drugmentions.model import MENTION, MENTION_PART
 
 GOLDEN = Path(__file__).parent / "golden" / "graph.json"
 DRUGS = pl.DataFrame(
-    {"drug": ["ATROPINE", "Zinc \"oxide\"", "β-carotene"], "atccode": ["A03BA", None, "1"], "atccodes": [["A03BA", "S01"], [], ["1"]]},
+    {
+        "drug": ["ATROPINE", 'Zinc "oxide"', "β-carotene"],
+        "atccode": ["A03BA", None, "1"],
+        "atccodes": [["A03BA", "S01"], [], ["1"]],
+    },
     schema={"drug": pl.String, "atccode": pl.String, "atccodes": pl.List(pl.String)},
 )
 Writer = Callable[..., tuple[bytes, pl.DataFrame]]
@@ -28,14 +32,16 @@ Writer = Callable[..., tuple[bytes, pl.DataFrame]]
 
 def mention(drug: str = "ATROPINE", **fields: Any) -> dict[str, Any]:
     return {
-        "drug": drug, "source": "pubmed", "title": "T", "retracted": False, "found_in": "title", "spans": [], "file": "f",
-        "record": 1, "journal_kind": "journal" if fields.get("journal") else None, **fields,
+        "drug": drug, "source": "pubmed", "title": "T", "retracted": False, "found_in": "title", "spans": [],
+        "file": "f", "record": 1, "journal_kind": "journal" if fields.get("journal") else None, **fields,
     }  # fmt: skip
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Writer:
-    def written(rows: list[dict[str, Any]], sources: tuple[str, ...] = (), drugs: pl.DataFrame = DRUGS) -> tuple[bytes, pl.DataFrame]:
+    def written(
+        rows: list[dict[str, Any]], sources: tuple[str, ...] = (), drugs: pl.DataFrame = DRUGS
+    ) -> tuple[bytes, pl.DataFrame]:
         number = len(list(tmp_path.iterdir()))
         directory = tmp_path / str(number)
         (directory / "scratch").mkdir(parents=True)
@@ -49,7 +55,7 @@ def write(tmp_path: Path) -> Writer:
 
 def test_the_bytes_of_a_graph(write: Writer) -> None:
     written, _ = write([
-        mention(id="2", title="Say \"\\\" \u2028\x07 é", journal="J", date="2020-03-01"),
+        mention(id="2", title='Say "\\" \u2028\x07 é', journal="J", date="2020-03-01"),
         mention(id="1", title="No journal"),
         mention("β-carotene", source="clinical_trials", id="NCT1", journal="Acme", journal_kind="sponsor", date="2020"),
         mention("β-carotene", id="3", journal="J", date="2003-04", retracted=True),
@@ -68,8 +74,9 @@ def test_an_object_a_line_in_compact_form(write: Writer) -> None:
 
 def test_mentions_are_sorted_by_date_id_title_journal_nulls_last(write: Writer) -> None:
     keys = [
-        ("2019", "9", "b", "J"), ("2019-01", "1", "a", None), ("2019-01-02", "10", "a", "J"), ("2019-01-02", "9", "a", "J"),
-        ("2019-01-02", "9", "b", "J"), ("2019-01-02", "9", "b", "K"), ("2019-01-02", "9", "b", None),
+        ("2019", "9", "b", "J"), ("2019-01", "1", "a", None), ("2019-01-02", "10", "a", "J"),
+        ("2019-01-02", "9", "a", "J"), ("2019-01-02", "9", "b", "J"), ("2019-01-02", "9", "b", "K"),
+        ("2019-01-02", "9", "b", None),
         ("2019-01-02", None, "a", "A"), (None, "1", "a", "A"), (None, None, "a", None),
     ]  # fmt: skip
     rows = [mention(date=date, id=id_, title=title, journal=journal) for date, id_, title, journal in keys]
@@ -82,8 +89,8 @@ def test_mentions_are_sorted_by_date_id_title_journal_nulls_last(write: Writer) 
 
 def test_journals_are_distinct_and_sorted_and_null_ones_give_none(write: Writer) -> None:
     rows = [
-        mention(id="1", journal="K", date="2020"), mention(id="2", journal="K", date="2020"), mention(id="3", journal="J"),
-        mention(id="4", date="2020"), mention(id="5", journal="J", date="2020"),
+        mention(id="1", journal="K", date="2020"), mention(id="2", journal="K", date="2020"),
+        mention(id="3", journal="J"), mention(id="4", date="2020"), mention(id="5", journal="J", date="2020"),
         mention(id="6", journal="J", date="2020", source="clinical_trials"),
     ]  # fmt: skip
     journals = json.loads(write(rows)[0])["drugs"][0]["journals"]
@@ -147,13 +154,17 @@ def test_what_is_written_is_read_back(write: Writer, tmp_path: Path, rows: list[
         found = load_graph(path)
         assert found.drugs.equals(DRUGS)
         wanted = table.select(order).with_columns(
-            journal_kind=pl.when(pl.col("journal_kind") == "sponsor").then(pl.lit("sponsor"))
-            .when(pl.col("journal").is_not_null()).then(pl.lit("journal"))
+            journal_kind=pl.when(pl.col("journal_kind") == "sponsor")
+            .then(pl.lit("sponsor"))
+            .when(pl.col("journal").is_not_null())
+            .then(pl.lit("journal"))
         )
         assert found.mentions.collect().sort(order).equals(wanted.sort(order))
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema":"other"}', '{"schema":"drugmentions/graph/1"}', "{}", "1"])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"schema":"other"}', '{"schema":"drugmentions/graph/1"}', "{}", "1"]
+)
 def test_what_is_no_graph_is_an_error(tmp_path: Path, content: str) -> None:
     path = tmp_path / "graph.json"
     path.write_text(content)

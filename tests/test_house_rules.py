@@ -68,4 +68,4 @@ def test_public_names_are_sorted_and_exist() -> None:
     for name in drugmentions.__all__:
         assert getattr(drugmentions, name) is not None
     with pytest.raises(AttributeError):
-        _ = drugmentions.no_such_name  # type: ignore[attr-defined]
+        _ = drugmentions.no_such_name

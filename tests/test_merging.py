@@ -42,7 +42,8 @@ def merged(*rows: Row) -> tuple[list[Row], dict[str, tuple[str, str | None]]]:
     shown = ("id", "title", "official_title", "journal", "date")
     outcomes = {
         f"{row['file']}:{row['record']}": (
-            row["outcome"], f"{row['into_file']}:{row['into_record']}" if row["into_file"] else None
+            row["outcome"],
+            f"{row['into_file']}:{row['into_record']}" if row["into_file"] else None,
         )
         for row in result.merges.to_dicts()
     }
@@ -163,7 +164,8 @@ def plain_merge(rows: list[Row]) -> list[Row]:
         records = [row for row in rows if (row["source"], row["id"]) == identity]
         removed = [(row["revision"] % RELEASE_UNIT, row["file"]) for row in records if row["deleted"]]
         standing = [
-            row for row in records
+            row
+            for row in records
             if not row["deleted"] and all((row["revision"] % RELEASE_UNIT, row["file"]) >= until for until in removed)
         ]
         if standing:

@@ -32,7 +32,12 @@ def scan_mentions(parts: Sequence[Parts]) -> pl.LazyFrame:
 
 
 def assemble(
-    parts: Sequence[Parts], lexicon: Lexicon, other_rejects: pl.DataFrame, sources: Sequence[str], out: Path, scratch: Path
+    parts: Sequence[Parts],
+    lexicon: Lexicon,
+    other_rejects: pl.DataFrame,
+    sources: Sequence[str],
+    out: Path,
+    scratch: Path,
 ) -> dict[str, int]:
     """Write the graph, the mentions and the rejects into `out`; returns counts of what they hold.
 
@@ -80,7 +85,9 @@ def _mentions_of_merged(mentions: pl.LazyFrame, merged: pl.DataFrame) -> pl.Data
         mentions.filter(pl.col("found_in") == found_in)
         .select("drug", "found_in", "spans", at_file="file", at_record="record")
         .join(
-            merged.lazy().select(*shown, at_file=giver[0], at_record=giver[1]), on=["at_file", "at_record"], nulls_equal=False
+            merged.lazy().select(*shown, at_file=giver[0], at_record=giver[1]),
+            on=["at_file", "at_record"],
+            nulls_equal=False,
         )
         .select(MENTION_PART.names())
         for found_in, giver in giving.items()

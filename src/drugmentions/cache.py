@@ -27,14 +27,16 @@ class Output(msgspec.Struct, frozen=True):
     sha256: str
 
 
-MANIFEST_SCHEMA: Final = pl.Schema({
-    "file": pl.String,
-    "batch": pl.String,
-    "publications": pl.String,
-    "mentions": pl.String,
-    "rejects": pl.String,
-    **dict.fromkeys(("read", "kept", "deletions", "refused", "blanks", "unread_dates"), pl.Int64),
-})
+MANIFEST_SCHEMA: Final = pl.Schema(
+    {
+        "file": pl.String,
+        "batch": pl.String,
+        "publications": pl.String,
+        "mentions": pl.String,
+        "rejects": pl.String,
+        **dict.fromkeys(("read", "kept", "deletions", "refused", "blanks", "unread_dates"), pl.Int64),
+    }
+)
 """One row per source file: its batch, the names of the parts that hold its records, and what became of these."""
 
 
@@ -90,7 +92,7 @@ class Workspace:
                 path.unlink(missing_ok=True)
 
     def part_paths(self, kind: str) -> list[Path]:
-        """Paths of the parts in force: of `publications`, `mentions` or `rejects`. Raises OutputError if there are none."""
+        """Paths of the parts in force, of `publications`, `mentions` or `rejects`. Raises OutputError without any."""
         try:
             names = pl.read_parquet(self.manifest)[kind].unique(maintain_order=True)
         except (OSError, pl.exceptions.PolarsError) as error:
@@ -113,7 +115,7 @@ def output_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; on leaving, it is made durable and takes the name of `path` in one step.
+    """A temporary path beside `path` to write to; on leaving, it is made durable and renamed to `path` in one step.
 
     Where the block raises, the temporary file goes and `path` stays as it was.
     """

@@ -13,7 +13,7 @@ from drugmentions.matching.engine import Overlaps, find_mentions
 from drugmentions.matching.lexicon import Lexicon, build_lexicon
 from drugmentions.model import MENTION_PART, PUBLICATION, RAW_LIMIT, REJECT, Batch, FileCounts, Parts, SourceFile
 from drugmentions.sources.columns import DRUG_FIELDS, PUBLICATION_FIELDS
-from drugmentions.sources.conform import CONFORMED, conform
+from drugmentions.sources.conform import conform
 from drugmentions.sources.reading import Reading, open_fast, read_slow
 
 FAST_FROM: Final = 1 << 20
@@ -48,8 +48,10 @@ def extract(
     return Parts(batch.name, str(publications), str(mentions), str(rejects), tuple(counts))
 
 
-def write_publications(files: tuple[SourceFile, ...], publications: Path, rejects: Path, scratch: Path) -> list[FileCounts]:
-    """Read files of one source: publications (`CONFORMED`) and rejects (`REJECT`) as Parquet; returns counts by file."""
+def write_publications(
+    files: tuple[SourceFile, ...], publications: Path, rejects: Path, scratch: Path
+) -> list[FileCounts]:
+    """Read files of one source: publications (`CONFORMED`) and rejects (`REJECT`) as Parquet; counts by file."""
     readings = list(_read(files, PUBLICATION_FIELDS, scratch))
     try:
         _sink_publications(readings, files, publications)
@@ -87,7 +89,7 @@ def write_mentions(
 
 
 def read_drug_lists(files: Iterable[SourceFile], scratch: Path) -> tuple[Lexicon, pl.DataFrame, list[FileCounts]]:
-    """Read drug lists and merge them: the lexicon, rejects (`REJECT`), and counts by file (entries as `publications`)."""
+    """Read drug lists and merge them: lexicon, rejects (`REJECT`), counts by file (entries as `publications`)."""
     lists = tuple(files)
     reading = read_slow(lists, DRUG_FIELDS, scratch)
     untitled = reading.untitled.collect()
@@ -130,8 +132,12 @@ def _sink_publications(readings: list[Reading], files: tuple[SourceFile, ...], p
 
 def _untitled(readings: list[Reading]) -> pl.DataFrame:
     """Records that have no title: `file, record, line, raw, blank`."""
-    empty = pl.LazyFrame(schema={**{name: REJECT[name] for name in ("file", "record", "line", "raw")}, "blank": pl.Boolean})
-    return pl.concat([empty, *(reading.untitled.select(empty.collect_schema().names()) for reading in readings)]).collect()
+    empty = pl.LazyFrame(
+        schema={**{name: REJECT[name] for name in ("file", "record", "line", "raw")}, "blank": pl.Boolean}
+    )
+    return pl.concat(
+        [empty, *(reading.untitled.select(empty.collect_schema().names()) for reading in readings)]
+    ).collect()
 
 
 def _as_rejects(untitled: pl.DataFrame, reason: str = "no title") -> pl.DataFrame:

@@ -4,7 +4,7 @@ Every object is encoded by Polars, in orjson's compact form; Python joins and wr
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
@@ -20,7 +20,19 @@ BUILT_IN_SOURCES: Final = ("clinical_trials", "pubmed")
 BUCKET: Final = 250_000
 """Mentions that are sorted and encoded at a time: some 200 MB. A drug's mentions are never parted."""
 
-_ORDER: Final = ("drug", "source", "date", "id", "title", "journal", "journal_kind", "retracted", "found_in", "file", "record")
+_ORDER: Final = (
+    "drug",
+    "source",
+    "date",
+    "id",
+    "title",
+    "journal",
+    "journal_kind",
+    "retracted",
+    "found_in",
+    "file",
+    "record",
+)
 _MOSTLY_UNIQUE: Final = _ORDER[:4]
 _T = TypeVar("_T")
 _HEAD: Final = f'{{"schema":"{SCHEMA}","drugs":[\n'.encode()
@@ -39,9 +51,9 @@ class Graph(NamedTuple):
     mentions: pl.LazyFrame
 
 
-GRAPH_MENTION: Final = pl.Schema({
-    name: MENTION[name] for name in ("drug", "source", "id", "title", "journal", "journal_kind", "date", "retracted")
-})
+GRAPH_MENTION: Final = pl.Schema(
+    {name: MENTION[name] for name in ("drug", "source", "id", "title", "journal", "journal_kind", "date", "retracted")}
+)
 
 
 # Writing.
@@ -53,8 +65,8 @@ def write_graph(
     """Write merged mentions to `graph` (JSON) and `table` (Parquet); returns how many there are.
 
     mentions: `MENTION` without `atccode`, and `file, record`, in any order. drugs: one row per drug, by name (`drug`,
-    `atccode`, `atccodes`). sources: those that every drug's object names. `scratch`: an empty directory. The JSON is the
-    same to the byte, the table in rows and order, whatever order the mentions come in.
+    `atccode`, `atccodes`). sources: those that every drug's object names. `scratch`: an empty directory. The JSON is
+    the same to the byte, the table in rows and order, whatever order the mentions come in.
     """
     total = mentions.select(pl.len()).collect(engine="streaming").item()
     buckets = list(_by_bucket(mentions, _with_buckets(mentions, drugs, total), total, scratch))
@@ -82,7 +94,7 @@ def _two_at_a_time(work: Callable[..., _T], arguments: Sequence[tuple[Any, ...]]
     with ThreadPoolExecutor(2) as pool:
         pending: deque[Future[_T]] = deque()
         for some in arguments:
-            if len(pending) == 2:  # noqa: PLR2004
+            if len(pending) == 2:
                 yield pending.popleft().result()
             pending.append(pool.submit(work, *some))
         while pending:
@@ -106,7 +118,8 @@ def _write_lines(lines: pl.Series, file: BinaryIO) -> None:
 def _ordered(mentions: pl.DataFrame, drugs: pl.DataFrame) -> pl.DataFrame:
     """Sort mentions by `_ORDER`, nulls last. `drug`, `source`, `date` and `journal` become Enums: small to sort by."""
     few = {name: pl.Enum(mentions[name].drop_nulls().unique().sort()) for name in ("source", "date", "journal")}
-    small = mentions.cast({"drug": pl.Enum(drugs["drug"]), **few})
+    few["drug"] = pl.Enum(drugs["drug"])
+    small = mentions.with_columns(pl.col(name).cast(dtype) for name, dtype in few.items())
     ordered = small.sort(_MOSTLY_UNIQUE, nulls_last=True)
     tied = pl.struct(_MOSTLY_UNIQUE)
     if ordered.select((tied == tied.shift()).any()).item():
@@ -205,12 +218,18 @@ def load_graph(path: Path | str) -> Graph:
         return Graph(drugs, _mentions_of(lines).lazy())
     except (OSError, ValueError, KeyError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
         what = error.strerror if isinstance(error, OSError) else f"not a graph of drugmentions ({error})"
-        raise OutputError(f"{file}: {what}", "name a graph.json or an output directory of `drugmentions run`") from error
+        raise OutputError(
+            f"{file}: {what}", "name a graph.json or an output directory of `drugmentions run`"
+        ) from error
 
 
-_HEAD_FIELDS: Final = {"drug": pl.String, "atccode": pl.String, "atccodes": pl.List(pl.String)}
+_HEAD_FIELDS: Final = {"drug": pl.String(), "atccode": pl.String(), "atccodes": pl.List(pl.String)}
 _OBJECT_FIELDS: Final = {
-    "id": pl.String, "title": pl.String, "journal": pl.String, "date": pl.String, "journal_kind": pl.String,
+    "id": pl.String,
+    "title": pl.String,
+    "journal": pl.String,
+    "date": pl.String,
+    "journal_kind": pl.String,
     "retracted": pl.Boolean,
 }
 
@@ -227,7 +246,7 @@ def _object_lines(file: Path) -> list[bytes]:
     return [orjson.dumps(drug) for drug in graph["drugs"]]
 
 
-def _decoded(lines: list[bytes], fields: dict[str, pl.DataType | type[pl.DataType]], until: bytes = b"") -> pl.DataFrame:
+def _decoded(lines: list[bytes], fields: Mapping[str, pl.DataType], until: bytes = b"") -> pl.DataFrame:
     """Decode JSON objects, or what of them stands before `until`."""
     texts = [line.partition(until)[0] + b"}" for line in lines] if until else lines
     column = pl.Series("object", texts, dtype=pl.Binary).cast(pl.String)
@@ -238,7 +257,7 @@ def _mentions_of(lines: list[bytes]) -> pl.DataFrame:
     """The mentions of drugs' objects: `GRAPH_MENTION`."""
     sources = list(orjson.loads(lines[0])["mentions"]) if lines else []
     by_source = pl.Struct({source: pl.List(pl.Struct(_OBJECT_FIELDS)) for source in sources})
-    drugs = _decoded(lines, {"drug": pl.String, "mentions": by_source})
+    drugs = _decoded(lines, {"drug": pl.String(), "mentions": by_source})
     frames = [
         drugs.select("drug", pl.lit(source).alias("source"), mention=pl.col("mentions").struct.field(source))
         .explode("mention")

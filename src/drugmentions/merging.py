@@ -11,7 +11,6 @@ Only records that share an id with another, or have none, are ever held in memor
 buckets.
 """
 
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -28,19 +27,21 @@ RELEASE_UNIT: Final = 1_000_000_000
 _KEY: Final = ["file", "record"]
 _CONTENT: Final = ["source", "title", "official_title", "journal", "journal_kind", "date", "retracted"]
 
-MERGED: Final = pl.Schema({**PUBLICATION, "official_file": pl.String, "official_record": pl.UInt32})
-"""`PUBLICATION` rows, merged: `file` and `record` of the one that gives the title, and of the one that gives the other."""
+MERGED: Final = pl.Schema({**PUBLICATION, "official_file": pl.String(), "official_record": pl.UInt32()})
+"""`PUBLICATION` rows, merged: `file` and `record` of the one that gives the title, and those of the official title."""
 
-MERGES: Final = pl.Schema({
-    "source": pl.String,
-    "id": pl.String,
-    "title": pl.String,
-    "file": pl.String,
-    "record": pl.UInt32,
-    "outcome": pl.String,
-    "into_file": pl.String,
-    "into_record": pl.UInt32,
-})
+MERGES: Final = pl.Schema(
+    {
+        "source": pl.String,
+        "id": pl.String,
+        "title": pl.String,
+        "file": pl.String,
+        "record": pl.UInt32,
+        "outcome": pl.String,
+        "into_file": pl.String,
+        "into_record": pl.UInt32,
+    }
+)
 """One row per record that isn't a publication of its own. `outcome`: `overridden` (1), `deleted` (1), `duplicate` (2),
 `joined` (3)."""
 
@@ -102,15 +103,21 @@ def _merge_by_id(publications: pl.LazyFrame, buckets: int) -> Merging:
     ranked = rows.sort("source", "id", "revision", "file", "record", descending=[False, False, True, True, True])
     standing, deleted = _apply_deletions(ranked)
     merged = _filled(standing, ["source", "id"])
-    overridden = standing.join(merged.select("source", "id", into_file="file", into_record="record"), on=["source", "id"])
-    overridden = overridden.filter((pl.col("file") != pl.col("into_file")) | (pl.col("record") != pl.col("into_record")))
+    overridden = standing.join(
+        merged.select("source", "id", into_file="file", into_record="record"), on=["source", "id"]
+    )
+    overridden = overridden.filter(
+        (pl.col("file") != pl.col("into_file")) | (pl.col("record") != pl.col("into_record"))
+    )
     merges = pl.concat([_outcome(overridden, "overridden"), _outcome(deleted, "deleted")])
     return Merging(rows.select(_KEY), merged, merges.sort(_KEY))
 
 
 def _outcome(records: pl.DataFrame, outcome: str) -> pl.DataFrame:
     """Bring records, with or without `into_file` and `into_record`, to `MERGES`."""
-    absent = [pl.lit(None, MERGES[name]).alias(name) for name in ("into_file", "into_record") if name not in records.columns]
+    absent = [
+        pl.lit(None, MERGES[name]).alias(name) for name in ("into_file", "into_record") if name not in records.columns
+    ]
     return records.with_columns(absent).with_columns(outcome=pl.lit(outcome)).select(MERGES.names())
 
 
@@ -134,7 +141,7 @@ def _with_provider(records: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _apply_deletions(ranked: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Part the records into those that stand and those that a deletion above them removes; tombstones are in neither."""
+    """Part the records into those that stand and those that a deletion removes; tombstones are in neither."""
     release = [(pl.col("revision") % RELEASE_UNIT).alias("release"), "file"]
     tombstones = (
         ranked.filter("deleted")
@@ -210,8 +217,10 @@ def _fill_from(joined: pl.DataFrame, with_id: pl.LazyFrame) -> pl.DataFrame:
     keys = joined.select(pl.col(old).alias(new) for old, new in into.items()).unique()
     targets = with_id.join(keys.lazy(), on=_KEY, how="semi").collect(engine="streaming")
     columns = [*MERGED.names(), *into]
-    ranked = pl.concat([
-        targets.with_columns(pl.col(old).alias(new) for new, old in into.items()).select(columns),
-        joined.sort(_KEY).select(columns),
-    ])
+    ranked = pl.concat(
+        [
+            targets.with_columns(pl.col(old).alias(new) for new, old in into.items()).select(columns),
+            joined.sort(_KEY).select(columns),
+        ]
+    )
     return _filled(ranked, list(into))

@@ -6,75 +6,70 @@ from typing import Final
 import msgspec
 import polars as pl
 
-RAW: Final = pl.Schema({
-    "file": pl.String,
-    "record": pl.UInt32,
-    "line": pl.UInt64,
-    "id": pl.String,
-    "title": pl.String,
-    "official_title": pl.String,
-    "journal": pl.String,
-    "sponsor": pl.String,
-    "date": pl.String,
-    "version": pl.String,
-    "raw": pl.String,
-})
-"""One row per record as a reader found it: every field text, untouched. `raw`: the whole record as JSON, where the reader
-already knows that the title is blank, else null."""
-
-PUBLICATION: Final = pl.Schema({
-    "source": pl.String,
-    "id": pl.String,
-    "title": pl.String,
-    "official_title": pl.String,
-    "journal": pl.String,
-    "journal_kind": pl.String,
-    "date": pl.String,
-    "revision": pl.Int64,
-    "deleted": pl.Boolean,
-    "retracted": pl.Boolean,
-    "file": pl.String,
-    "record": pl.UInt32,
-})
+PUBLICATION: Final = pl.Schema(
+    {
+        "source": pl.String,
+        "id": pl.String,
+        "title": pl.String,
+        "official_title": pl.String,
+        "journal": pl.String,
+        "journal_kind": pl.String,
+        "date": pl.String,
+        "revision": pl.Int64,
+        "deleted": pl.Boolean,
+        "retracted": pl.Boolean,
+        "file": pl.String,
+        "record": pl.UInt32,
+    }
+)
 """One row per record that could be read, before merging. `date`: ISO text of its own precision. `revision`: version x
 10^9 + year x 10^4 + number of the PubMed file, each 0 where unknown. `record`: 1-based, the header not counted.
 `deleted`: a tombstone, with an id and no title."""
 
-REJECT: Final = pl.Schema({
-    "file": pl.String,
-    "record": pl.UInt32,
-    "line": pl.UInt64,
-    "reason": pl.String,
-    "raw": pl.String,
-})
+REJECT: Final = pl.Schema(
+    {
+        "file": pl.String,
+        "record": pl.UInt32,
+        "line": pl.UInt64,
+        "reason": pl.String,
+        "raw": pl.String,
+    }
+)
 """One row per record (or rest of a file) that couldn't be read. `raw`: at most 2,000 characters of it."""
 
 SPANS: Final = pl.List(pl.Struct({"start": pl.UInt32, "end": pl.UInt32, "term": pl.String}))
 """Where a drug stands in a title: half-open, 0-based, in characters, with the term that matched; sorted."""
 
-MENTION: Final = pl.Schema({
-    "drug": pl.String,
-    "atccode": pl.String,
-    "source": pl.String,
-    "id": pl.String,
-    "title": pl.String,
-    "journal": pl.String,
-    "journal_kind": pl.String,
-    "date": pl.String,
-    "retracted": pl.Boolean,
-    "found_in": pl.String,
-    "spans": SPANS,
-})
-"""One row per (drug, merged publication). `found_in`: the column, `title` or `official_title`, that `spans` refer to."""
+MENTION: Final = pl.Schema(
+    {
+        "drug": pl.String(),
+        "atccode": pl.String(),
+        "source": pl.String(),
+        "id": pl.String(),
+        "title": pl.String(),
+        "journal": pl.String(),
+        "journal_kind": pl.String(),
+        "date": pl.String(),
+        "retracted": pl.Boolean(),
+        "found_in": pl.String(),
+        "spans": SPANS,
+    }
+)
+"""One row per (drug, merged publication). `found_in`: which column, `title` or `official_title`, `spans` refer to."""
 
-MENTION_PART: Final = pl.Schema({
-    "drug": pl.String,
-    **{name: PUBLICATION[name] for name in ("source", "id", "title", "journal", "journal_kind", "date", "retracted")},
-    "found_in": pl.String,
-    "spans": SPANS,
-    "file": pl.String,
-    "record": pl.UInt32,
-})
+MENTION_PART: Final = pl.Schema(
+    {
+        "drug": pl.String(),
+        **{
+            name: PUBLICATION[name]
+            for name in ("source", "id", "title", "journal", "journal_kind", "date", "retracted")
+        },
+        "found_in": pl.String(),
+        "spans": SPANS,
+        "file": pl.String(),
+        "record": pl.UInt32(),
+    }
+)
 """One row per (drug, record, title it was found in), before merging: what extracting leaves of a batch's mentions."""
 
 RAW_LIMIT: Final = 2_000

@@ -26,7 +26,7 @@ def scan_mentions(out: Path | str = "out") -> pl.LazyFrame:
 
 
 def scan_rejects(out: Path | str = "out") -> pl.LazyFrame:
-    """The rejected records of an output directory (`REJECT`), by file and record. Raises OutputError if there are none."""
+    """The rejected records of an output directory (`REJECT`), by file and record. Raises OutputError without them."""
     return _scan(Path(out) / REJECTS)
 
 
@@ -52,13 +52,15 @@ _SCANS = {
 def export(table: str, out: Path, file: Path) -> int:
     """Write a table of `out` to `file`: Parquet, CSV or NDJSON by its ending. Returns the number of rows.
 
-    table: `publications`, `mentions`, `rejects` or `merges`. In CSV, spans are JSON text. Raises ConfigError for another
-    ending, OutputError where reading or writing fails.
+    table: `publications`, `mentions`, `rejects` or `merges`. In CSV, spans are JSON text. Raises ConfigError for
+    another ending, OutputError where reading or writing fails.
     """
     rows = _SCANS[table](out)
     with output_errors(file):
         if file.suffix not in {".parquet", ".csv", ".ndjson", ".jsonl"}:
-            raise ConfigError(f"{file}: unknown ending {file.suffix or '(none)'}", "end the file's name in .parquet, .csv or .ndjson")
+            raise ConfigError(
+                f"{file}: unknown ending {file.suffix or '(none)'}", "end the file's name in .parquet, .csv or .ndjson"
+            )
         with replacing(file) as temporary:
             if file.suffix == ".parquet":
                 rows.sink_parquet(temporary)
@@ -72,4 +74,6 @@ def export(table: str, out: Path, file: Path) -> int:
 
 def _spans_json(name: str) -> pl.Expr:
     """Spans as a JSON array, for formats without lists."""
-    return pl.concat_str(pl.lit("["), pl.col(name).list.eval(pl.element().struct.json_encode()).list.join(","), pl.lit("]")).alias(name)
+    return pl.concat_str(
+        pl.lit("["), pl.col(name).list.eval(pl.element().struct.json_encode()).list.join(","), pl.lit("]")
+    ).alias(name)

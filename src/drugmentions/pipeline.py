@@ -5,15 +5,24 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 import polars as pl
 
-import drugmentions
 from drugmentions.assemble import assemble
-from drugmentions.cache import GRAPH, MENTIONS, REJECTS, RUN, Output, Workspace, describe_output, output_errors, replacing
+from drugmentions.cache import (
+    GRAPH,
+    MENTIONS,
+    REJECTS,
+    RUN,
+    Output,
+    Workspace,
+    describe_output,
+    output_errors,
+    replacing,
+)
 from drugmentions.config import Config, MaxRejects, parse_limit
 from drugmentions.errors import NoDrugsError, NoInputError, TooManyRejectsError
 from drugmentions.extract import extract, read_drug_lists
@@ -65,8 +74,8 @@ class RunReport(msgspec.Struct):
     outputs: dict[str, Output]
 
 
-class Progress(Protocol):
-    """What a run tells while it goes on."""
+class Progress:
+    """What a run tells while it goes on; this one passes nothing on."""
 
     def planned(self, files: int, size: int) -> None:
         """The number and the bytes of the publication files to read."""
@@ -81,21 +90,12 @@ class Progress(Protocol):
         """A step begins."""
 
 
-class Silent:
-    """A `Progress` that says nothing."""
-
-    def planned(self, files: int, size: int) -> None: ...
-    def rows(self, count: int) -> None: ...
-    def batch_done(self, files: int, size: int) -> None: ...
-    def step(self, name: str) -> None: ...
-
-
 def run(inputs: Sequence[str], config: Config, progress: Progress | None = None) -> RunReport:
     """Read `inputs`, and write graph, mentions, rejects and report into the directory `config.run.out`.
 
     Raises NoInputError, NoDrugsError, TooManyRejectsError, ConfigError, OutputError; the outputs are then the old ones.
     """
-    progress = progress or Silent()
+    progress = progress or Progress()
     out = Path(config.run.out)
     clock = _Clock()
     with clock.timed("plan"):
@@ -231,7 +231,7 @@ def _totals(files: Sequence[FileReport]) -> dict[str, int]:
 
 
 def _versions() -> dict[str, str]:
-    return {"drugmentions": drugmentions.__version__, "polars": pl.__version__, "python": platform.python_version()}
+    return {"drugmentions": version("drugmentions"), "polars": pl.__version__, "python": platform.python_version()}
 
 
 def _write_report(report: RunReport, path: Path) -> None:

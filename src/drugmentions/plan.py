@@ -1,4 +1,4 @@
-"""Step one, plan: inputs -> source files with fingerprints -> batches. Lists, stats, and reads no more than first bytes."""
+"""Step one, plan: inputs -> source files with fingerprints -> batches; reads no more than first bytes."""
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
@@ -70,6 +70,7 @@ def plan_drug_lists(paths: Iterable[str], config: Config) -> tuple[list[SourceFi
 
 def _batches(files: Iterable[SourceFile]) -> Iterable[Batch]:
     """Group files that are conformed alike: large ones alone, small ones in order of name up to a batch's limits."""
+
     def alike(file: SourceFile) -> tuple[str, list[str]]:
         return file.source, file.dates
 

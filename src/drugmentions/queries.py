@@ -11,9 +11,7 @@ from drugmentions.text import clean_text_expr, fold_case_expr, journal_key_expr
 _IN_JOURNALS = pl.col("journal").is_not_null() & pl.col("journal_kind").ne_missing("sponsor")
 
 
-def top_journals(
-    mentions: pl.LazyFrame, *, sources: Sequence[str] = (), sponsors: bool = False
-) -> pl.LazyFrame:
+def top_journals(mentions: pl.LazyFrame, *, sources: Sequence[str] = (), sponsors: bool = False) -> pl.LazyFrame:
     """The journals that mention the most distinct drugs, every one of those that tie: `journal, drugs`, by journal.
 
     sources: count mentions of these alone (all, if none is named). sponsors: let sponsors of trials count as journals.

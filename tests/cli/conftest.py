@@ -48,7 +48,11 @@ def outputs(tmp_path: Path) -> Read:
         found = Outputs(tmp_path / "out")
         for file in found.run["files"]:
             found.file(file["file"])
-        assert sum(file["rejects"] for file in found.run["files"]) == found.rejects.height == found.run["counts"]["rejects"]
+        assert (
+            sum(file["rejects"] for file in found.run["files"])
+            == found.rejects.height
+            == found.run["counts"]["rejects"]
+        )
         return found
 
     return read

@@ -5,7 +5,6 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -77,10 +76,10 @@ def test_a_drug_list_without_drugs(command: Command, inputs: Path, content: str)
     assert_error(done.err, "in/drugs.csv")
 
 
-@pytest.mark.parametrize(("content", "publications"), [("", 0), ("id,title,date,journal\n", 0), ("id,title,date,journal", 0)])
-def test_a_file_without_records(
-    command: Command, inputs: Path, outputs: Read, content: str, publications: int
-) -> None:
+@pytest.mark.parametrize(
+    ("content", "publications"), [("", 0), ("id,title,date,journal\n", 0), ("id,title,date,journal", 0)]
+)
+def test_a_file_without_records(command: Command, inputs: Path, outputs: Read, content: str, publications: int) -> None:
     (inputs / "pubmed_2.csv").write_text(content)
     assert command("run", "in", "--strict").code == 0
     assert outputs().found() == GOOD
@@ -152,9 +151,7 @@ def test_a_file_of_no_format_under_a_right_name(
     assert (file, why.startswith(reason)) == ("in/pubmed_2.csv", True)
 
 
-def test_what_nothing_recognises_is_reported_and_read_as_nothing(
-    command: Command, inputs: Path, outputs: Read
-) -> None:
+def test_what_nothing_recognises_is_reported_and_read_as_nothing(command: Command, inputs: Path, outputs: Read) -> None:
     (inputs / "README.txt").write_text("Hello\n")
     done = command("run", "in", "--strict")
     assert done.code == 0
@@ -197,7 +194,9 @@ def test_an_unclosed_quote(command: Command, inputs: Path, outputs: Read) -> Non
 
 
 def test_a_json_file_cut_in_the_middle(command: Command, inputs: Path, outputs: Read) -> None:
-    (inputs / "pubmed_2.json").write_text('[{"id": 3, "title": "Ethanol"}, {"id": 4, "title": "Ethanol"}, {"id": 5, "ti')
+    (inputs / "pubmed_2.json").write_text(
+        '[{"id": 3, "title": "Ethanol"}, {"id": 4, "title": "Ethanol"}, {"id": 5, "ti'
+    )
     assert command("run", "in").code == 0
     assert outputs().found() == GOOD | {("ETHANOL", "3"), ("ETHANOL", "4")}
     ((file, record, raw),) = outputs().rejects.select("file", "record", "raw").rows()

@@ -41,7 +41,9 @@ def test_the_sample_has_the_mentions_that_a_reader_finds(command: Command, tmp_p
     assert command("run", SAMPLE).code == 0
     with (GOLDEN / "sample_mentions.tsv").open(encoding="utf-8", newline="") as file:
         wanted = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))[1:]
-    found = pl.read_parquet(tmp_path / "out/mentions.parquet").select("drug", "source", "id", "date", "title").fill_null("")
+    found = (
+        pl.read_parquet(tmp_path / "out/mentions.parquet").select("drug", "source", "id", "date", "title").fill_null("")
+    )
     assert sorted(map(list, found.rows())) == wanted
 
 
@@ -99,7 +101,9 @@ def test_run_links_drugs_to_publications_trials_and_journals(graph: Path) -> Non
     assert drugs["CAFFEINE"]["mentions"]["clinical_trials"][0]["journal_kind"] == "sponsor"
 
 
-def test_drugs_option_replaces_the_lists_of_the_input(command: Command, inputs: Path, outputs: Read, tmp_path: Path) -> None:
+def test_drugs_option_replaces_the_lists_of_the_input(
+    command: Command, inputs: Path, outputs: Read, tmp_path: Path
+) -> None:
     (tmp_path / "mine.csv").write_text("name,code\nMice,X\n")
     assert command("run", "in", "--drugs", "mine.csv").code == 0
     assert outputs().found() == {("Mice", "1")}
@@ -266,7 +270,9 @@ def test_export(command: Command, graph: Path, tmp_path: Path) -> None:
 
 
 def test_export_merges_says_what_became_of_records(command: Command, inputs: Path, tmp_path: Path) -> None:
-    (inputs / "pubmed_2.csv").write_text("id,title,date,journal\n1,Ethanol in rats,,\n,Epinephrine and ethanol,2020-01-02,\n")
+    (inputs / "pubmed_2.csv").write_text(
+        "id,title,date,journal\n1,Ethanol in rats,,\n,Epinephrine and ethanol,2020-01-02,\n"
+    )
     assert command("run", "in").code == 0
     assert command("export", "merges", "-o", "merges.csv").code == 0
     merges = pl.read_csv(tmp_path / "merges.csv", infer_schema=False)
@@ -306,7 +312,13 @@ def test_every_command_has_help(command: Command, name: str) -> None:
 
 def test_version_and_usage(command: Command) -> None:
     assert re.fullmatch(r"drugmentions \d+\.\d+\.\d+\n", command("--version").out)
-    for wrong in (["nothing"], ["run", "--nothing"], ["adhoc"], ["adhoc", "related"], ["run", "x", "--max-rejects", "many"]):
+    for wrong in (
+        ["nothing"],
+        ["run", "--nothing"],
+        ["adhoc"],
+        ["adhoc", "related"],
+        ["run", "x", "--max-rejects", "many"],
+    ):
         done = command(*wrong)
         assert done.code == 2, wrong
         assert done.out == "" or wrong == ["adhoc"]
@@ -326,7 +338,9 @@ def test_an_interrupted_run_leaves_the_old_outputs(command: Command, inputs: Pat
     with (inputs / "pubmed_2.json").open("w") as file:  # JSON arrays are read row by row: there is time to interrupt
         file.write("[" + ",".join('{"id": "x", "title": "Ethanol and more"}' for _ in range(400_000)) + "]")
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-        running = subprocess.Popen([sys.executable, "-m", "drugmentions", "run", "in"], cwd=tmp_path, stderr=subprocess.PIPE)
+        running = subprocess.Popen(
+            [sys.executable, "-m", "drugmentions", "run", "in"], cwd=tmp_path, stderr=subprocess.PIPE
+        )
         while not list((tmp_path / "out/.cache/scratch").glob("*/spool*")):
             time.sleep(0.02)
             assert running.poll() is None
@@ -342,7 +356,10 @@ def test_progress_is_shown_on_a_terminal_alone(command: Command, inputs: Path, t
     assert command("run", "in").err.count("\x1b") == 0
     parent, child = pty.openpty()
     running = subprocess.Popen(
-        [sys.executable, "-m", "drugmentions", "run", "in"], cwd=tmp_path, stderr=child, env=os.environ | {"TERM": "xterm"}
+        [sys.executable, "-m", "drugmentions", "run", "in"],
+        cwd=tmp_path,
+        stderr=child,
+        env=os.environ | {"TERM": "xterm"},
     )
     os.close(child)
     shown = io.BytesIO()

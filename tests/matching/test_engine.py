@@ -28,7 +28,9 @@ def terms_of(entries: Sequence[Entry]) -> list[tuple[str, str]]:
     return [(drug, term) for drug, synonyms in entries for term in (drug, *synonyms.split("|")) if term]
 
 
-def by_engine(titles: Sequence[str | None], lexicon: Lexicon, overlaps: engine.Overlaps = "longest") -> list[list[oracle.Match]]:
+def by_engine(
+    titles: Sequence[str | None], lexicon: Lexicon, overlaps: engine.Overlaps = "longest"
+) -> list[list[oracle.Match]]:
     found: list[list[oracle.Match]] = [[] for _ in titles]
     for row, drug, start, end, term in find_spans(pl.Series(titles, dtype=pl.String), lexicon, overlaps).rows():
         found[row].append(oracle.Match(start, end, term, drug))
@@ -91,7 +93,9 @@ def test_titles_do_not_run_into_each_other() -> None:
 
 def assigned(step: int = 1) -> list[str]:
     """Characters with a category, but surrogates."""
-    return [char for char in map(chr, range(0, sys.maxunicode + 1, step)) if unicodedata.category(char) not in {"Cn", "Cs"}]
+    return [
+        char for char in map(chr, range(0, sys.maxunicode + 1, step)) if unicodedata.category(char) not in {"Cn", "Cs"}
+    ]
 
 
 def disagreements(characters: Sequence[str]) -> list[str]:
@@ -122,9 +126,9 @@ WORDS = ["alpha", "beta", "gamma", "2", "4", "no", "NO", "x", "é", "e\u0301", "
 GAPS = [" ", " ", " ", "-", ", ", ",", " (", ") ", ". ", "™", "\u00ad", "\u200b", "\u0301", " – ", "/", "  ", "：", "…"]
 pieces = st.lists(st.tuples(st.sampled_from(WORDS), st.sampled_from(GAPS)), max_size=7)
 texts = pieces.map(lambda parts: "".join(word + gap for word, gap in parts))
-terms = st.lists(
-    st.tuples(st.sampled_from(WORDS), st.sampled_from(GAPS)), min_size=1, max_size=3
-).map(lambda parts: "".join(word + gap for word, gap in parts).strip().replace("|", ""))
+terms = st.lists(st.tuples(st.sampled_from(WORDS), st.sampled_from(GAPS)), min_size=1, max_size=3).map(
+    lambda parts: "".join(word + gap for word, gap in parts).strip().replace("|", "")
+)
 entries_lists = st.lists(st.tuples(terms, st.lists(terms, max_size=2).map("|".join)), min_size=1, max_size=5)
 
 
@@ -153,9 +157,13 @@ def test_spans_hold_a_term_in_normal_form(titles: list[str], entries: list[Entry
 
 
 def test_a_plan_gives_the_rows_of_the_input_in_order() -> None:
-    publications = pl.LazyFrame({"id": ["1", "2", "3"], "title": ["Ethanol and epinephrine", "none", "ethanol, ethanol"]})
+    publications = pl.LazyFrame(
+        {"id": ["1", "2", "3"], "title": ["Ethanol and epinephrine", "none", "ethanol, ethanol"]}
+    )
     found = find_mentions(publications, lexicon_of(ENTRIES))
-    assert found.collect_schema() == pl.Schema({"id": pl.String, "title": pl.String, "drug": pl.String, "spans": SPANS})
+    assert found.collect_schema() == pl.Schema(
+        {"id": pl.String(), "title": pl.String(), "drug": pl.String(), "spans": SPANS}
+    )
     assert found.select("id", "drug", pl.col("spans").list.len()).collect().rows() == [
         ("1", "EPINEPHRINE", 1),
         ("1", "ETHANOL", 1),

@@ -57,7 +57,10 @@ def assert_complete(reading: Reading) -> None:
         ('[{"title":"a","id":"1","date":"2020"}]', [("a", "1", "2020")]),
         ('\ufeff \n[\n {"title" : "a" } ,\n{"title":"b"}\n]\n\n', [("a", None, None), ("b", None, None)]),
         ('[{"id":7,"title":"a"},{"id":null,"TITLE ":"b"}]', [("a", "7", None), ("b", None, None)]),
-        ('[{"title":"","scientific_title":"a"},{"scientific_title":"b","title":"c"}]', [("a",) * 1 + (None,) * 2, ("c", None, None)]),
+        (
+            '[{"title":"","scientific_title":"a"},{"scientific_title":"b","title":"c"}]',
+            [("a", None, None), ("c", None, None)],
+        ),
         ('[{"title":"a\\"}],","x":"{[","id":"\\\\"}]', [('a"}],', "\\", None)]),
         ('[{"title":"\\u00e9\\ud83d\\ude42"},{"title":"\\\\ud800"}]', [("é🙂", None, None), ("\\ud800", None, None)]),
         ('[{"x":[{"title":"b"},{}],"title":"a","y":{"z":{"title":"c"}}}]', [("a", None, None)]),
@@ -205,12 +208,13 @@ def test_what_follows_an_error_is_one_reject(read: Slow, tail: str, reason: str,
         ("[", EARLY),
         ("]", SYNTAX),
         ("{", EARLY),
-        ("x", EARLY),
+        ("x", SYNTAX),
         ("5 ", "not an object"),
         ('"a" ', "not an object"),
-        ("\x00", EARLY),
+        ("\x00", SYNTAX),
         ('{"title":"a"', EARLY),
-        ("<html>", EARLY),
+        ("<html>", SYNTAX),
+        ("[\x00]", SYNTAX),
     ],
 )
 def test_files_without_a_record(read: Slow, content: str, reason: str) -> None:
@@ -260,7 +264,9 @@ def test_a_deep_top_level(read: Slow) -> None:
     assert rejects(read('{"a":' * 200_000))[0][:2] == (1, DEEP)
 
 
-@pytest.mark.parametrize("junk", ['{"a":"' + "{" * 50 + '"}', '{"a":"}"}', '{"a":"\\"}"}', '{"a":[' + '{"b":"}{"},' * 90 + "1]}"])
+@pytest.mark.parametrize(
+    "junk", ['{"a":"' + "{" * 50 + '"}', '{"a":"}"}', '{"a":"\\"}"}', '{"a":[' + '{"b":"}{"},' * 90 + "1]}"]
+)
 def test_brackets_in_strings_cost_little(read: Slow, junk: str) -> None:
     start = time.process_time()
     reading = read("[" + ",".join([junk, '{"title":"a"}'] * 5_000) + "]")

@@ -212,7 +212,7 @@ def test_inputs_may_lie_in_the_output_directory() -> None:
         ("", False),
     ],
 )
-def test_output_directories_of_other_runs_are_passed_over(report: str, ours: bool) -> None:  # noqa: FBT001  # a table
+def test_output_directories_of_other_runs_are_passed_over(report: str, ours: bool) -> None:  # a table
     write("data/a.csv", "data/old/b.csv", "data/old/parts/c.csv")
     write("data/old/run.json", text=report)
     link("data/link", "old/parts")

@@ -8,7 +8,7 @@ from drugmentions.cli import adhoc, config, export, match, rejects, run
 
 app = typer.Typer(
     name="drugmentions",
-    help="Which publications, trials and journals mention our drugs?",
+    help="Find which publications, trials and journals mention our drugs.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -23,7 +23,7 @@ app.command("rejects")(rejects.rejects_command)
 app.add_typer(config.app, name="config")
 
 
-def _show_version(value: bool) -> None:  # noqa: FBT001  typer calls it so
+def _show_version(value: bool) -> None:
     if value:
         from drugmentions import __version__
 
@@ -37,4 +37,4 @@ def _root(
         bool, typer.Option("--version", "-V", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Which publications, trials and journals mention our drugs?"""
+    """Find which publications, trials and journals mention our drugs."""

@@ -21,10 +21,10 @@ class Table(StrEnum):
 
 def export_command(
     table: Annotated[Table, typer.Argument(help="publications: every record that could be read, before merging.")],
-    out: Out = Path("out"),
     file: Annotated[
         Path, typer.Option("--output", "-o", help="The file to write; .parquet, .csv or .ndjson says the format.")
-    ] = ...,  # type: ignore[assignment]  typer's way to say that an option is required
+    ],
+    out: Out = Path("out"),
     quiet: Quiet = False,
     log_format: Log = LogFormat.TEXT,
 ) -> None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 def match_command(
     titles: Annotated[
-        str, typer.Argument(metavar="[TITLES|-]", help="CSV with a title column, NDJSON, or a title a line; - is stdin.")
+        str,
+        typer.Argument(metavar="[TITLES|-]", help="CSV with a title column, NDJSON, or a title a line; - is stdin."),
     ] = "-",
     drugs: Annotated[list[str] | None, typer.Option("--drugs", help="A drug list; repeatable.")] = None,
     overlaps: Annotated[str | None, typer.Option("--overlaps", help="longest, or all.")] = None,

@@ -25,7 +25,7 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-def _set_quiet(value: bool) -> bool:  # noqa: FBT001  typer calls it so
+def _set_quiet(value: bool) -> bool:
     narrator.quiet = value
     return value
 

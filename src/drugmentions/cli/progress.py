@@ -1,18 +1,17 @@
 """A progress display on stderr, for terminals alone: files, rows a second, time left."""
 
 import sys
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from drugmentions.cli.narrate import narrator
 from drugmentions.pipeline import Progress as Observer
-from drugmentions.pipeline import Silent
 
 
-class _Display:
+class _Display(Observer):
     """Shows a run's progress: bytes of batches done, of files the number, and how fast publications are searched."""
 
     def __init__(self, progress: Progress) -> None:
@@ -41,7 +40,7 @@ class _Display:
 def progress_display() -> Iterator[Observer]:
     """A run's observer: a live display where stderr is a terminal, else a silent one."""
     if narrator.quiet or narrator.as_json or not sys.stderr.isatty():
-        yield Silent()
+        yield Observer()
         return
     columns = (
         TextColumn("{task.description}", markup=False),

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def render(
-    rows: "pl.DataFrame", document: object, output_format: OutputFormat | None, default: OutputFormat = OutputFormat.JSON
+    rows: "pl.DataFrame",
+    document: object,
+    output_format: OutputFormat | None,
+    default: OutputFormat = OutputFormat.JSON,
 ) -> None:
     """Write `document` as JSON, or `rows` in any other format; unless said, a table on a terminal, else `default`."""
     chosen = output_format or (OutputFormat.TABLE if sys.stdout.isatty() else default)

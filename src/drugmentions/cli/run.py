@@ -20,9 +20,7 @@ def run_command(
     inputs: Annotated[
         list[str], typer.Argument(metavar="INPUT...", help="Directories, files and globs: drug lists and publications.")
     ],
-    out: Annotated[
-        str | None, typer.Option("--out", "-o", help="The output directory.", show_default="./out")
-    ] = None,
+    out: Annotated[str | None, typer.Option("--out", "-o", help="The output directory.", show_default="./out")] = None,
     drugs: Annotated[
         list[str] | None, typer.Option("--drugs", help="A drug list, in place of those found in INPUT; repeatable.")
     ] = None,
@@ -61,14 +59,17 @@ def _narrate(report: "RunReport") -> None:
     if len(report.ignored) > _SHOWN:
         narrator.note(f"not read: {len(report.ignored) - _SHOWN} more, listed in run.json")
     for file in [file for file in report.files if file.rejects][:_SHOWN]:
-        narrator.warn(f"{file.file}: {file.rejects} of {file.read} records rejected{': ' + file.note if file.note else ''}")
+        narrator.warn(
+            f"{file.file}: {file.rejects} of {file.read} records rejected{': ' + file.note if file.note else ''}"
+        )
     for file in [file for file in report.files if file.unread_dates][:_SHOWN]:
         narrator.warn(f"{file.file}: {file.unread_dates} dates not understood, left empty")
     if report.lexicon.unusable:
         narrator.warn(f"{report.lexicon.unusable} drug names without a letter or of one character match nothing")
     narrator.note(
         f"{counts['mentions']} mentions of {report.lexicon.drugs} drugs in {counts['publications']} publications"
-        f" ({counts['files']} files, {counts['records']} records, {counts['merged']} merged, {counts['rejects']} rejected)"
+        f" ({counts['files']} files, {counts['records']} records, {counts['merged']} merged,"
+        f" {counts['rejects']} rejected)"
         f" -> {report.config.run.out}/graph.json"
     )
 
@@ -83,9 +84,23 @@ def _show_plan(inputs: list[str], config: "Config", output_format: "Format") -> 
     planned = plan_run(inputs, config)
     files = [*planned.drug_lists, *(file for batch in planned.batches for file in batch.files), *planned.unreadable]
     rows = [
-        {"file": f.file, "kind": f.kind, "source": f.source, "format": f.format, "bytes": f.fingerprint.size, "note": f.note}
+        {
+            "file": f.file,
+            "kind": f.kind,
+            "source": f.source,
+            "format": f.format,
+            "bytes": f.fingerprint.size,
+            "note": f.note,
+        }
         for f in sorted(files, key=lambda file: file.file)
     ]
     rows += [{"file": entry.file, "kind": "ignored", "note": entry.reason} for entry in planned.ignored]
-    schema = {"file": pl.String, "kind": pl.String, "source": pl.String, "format": pl.String, "bytes": pl.Int64, "note": pl.String}
+    schema = {
+        "file": pl.String,
+        "kind": pl.String,
+        "source": pl.String,
+        "format": pl.String,
+        "bytes": pl.Int64,
+        "note": pl.String,
+    }
     render(pl.DataFrame(rows, schema=schema), {"batches": len(planned.batches), "files": rows}, output_format)

@@ -1,1 +1,1 @@
-"""Which drugs a title mentions: the lexicon of terms, the normal form of text, the engine and the oracle that defines it."""
+"""Which drugs a title mentions: lexicon, normal form of text, engine, and the oracle that defines it all."""

@@ -36,8 +36,8 @@ class _Tokens(NamedTuple):
     starts: where each title starts in the joined normal text.
     rows: each title's row in the batch.
     texts: each title's text in normal characters, borders as they are, as long as its stretch of the joined text.
-    origins: None where normal and title characters are one for one; else one row per normal character: `first`, `reach`,
-        the title's span that a token beginning or ending there takes.
+    origins: None where normal and title characters are one for one; else one row per normal character: where a token
+        that begins with it starts in the title (`at`), and where one that ends with it ends (`reach`).
     """
 
     tokens: pl.DataFrame
@@ -67,7 +67,7 @@ def find_mentions(
     Adds `drug` (its shown name) and `spans` (see `model.SPANS`) to the columns of the input, which must not have them
     yet. Rows come in the order of the input, then by drug. It builds a plan and reads nothing; it streams.
     """
-    schema = pl.Schema({**publications.collect_schema(), "drug": pl.String, "spans": SPANS})
+    schema = pl.Schema({**publications.collect_schema(), "drug": pl.String(), "spans": SPANS})
 
     def matched(batch: pl.DataFrame) -> pl.DataFrame:
         slices = [_match_slice(part, lexicon, column, overlaps) for part in _slices(batch, column)]
@@ -122,15 +122,21 @@ def _cut_ascii(titles: pl.Series, rows: pl.Series) -> _Tokens:
     """Tokens of titles that are ASCII: one normal character for each character."""
     lengths = titles.str.len_bytes().cast(pl.Int64) + 1
     text: str = titles.str.join("\n").item()
-    return _Tokens(_split(text.translate(ASCII_TOKENS), ascii_only=True), lengths.cum_sum() - lengths, rows, titles, None)
+    return _Tokens(
+        _split(text.translate(ASCII_TOKENS), ascii_only=True), lengths.cum_sum() - lengths, rows, titles, None
+    )
 
 
 def _one_for_one(titles: pl.Series, beyond_ascii: pl.Series) -> pl.Series:
     """Which of the titles beyond ASCII become as many normal characters, each from the one at its place: Boolean."""
-    others = pl.DataFrame({"row": beyond_ascii.arg_true(), "char": titles.filter(beyond_ascii)}).with_columns(
-        pl.col("char").str.replace_all(r"[\x00-\x7F]+", "").str.split("")
-    ).explode("char")
-    other_lengths = others.select(pl.col("char").unique()).filter(normal_characters_expr(pl.col("char")).str.len_chars() != 1)
+    others = (
+        pl.DataFrame({"row": beyond_ascii.arg_true(), "char": titles.filter(beyond_ascii)})
+        .with_columns(pl.col("char").str.replace_all(r"[\x00-\x7F]+", "").str.split(""))
+        .explode("char")
+    )
+    other_lengths = others.select(pl.col("char").unique()).filter(
+        normal_characters_expr(pl.col("char")).str.len_chars() != 1
+    )
     uneven = others.join(other_lengths, on="char", how="semi")["row"]
     return beyond_ascii & ~pl.int_range(len(titles), dtype=pl.UInt32, eager=True).is_in(uneven.unique().implode())
 
@@ -225,14 +231,16 @@ def _with_gaps(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:
     pairs = places.select("place", "gaps", at=pl.int_ranges("first", "last")).explode("gaps", "at")
     begin, end = cut.ends_of(pairs["at"]), cut.starts_of(pairs["at"] + 1)
     title, next_title = cut.titles_at(begin), cut.titles_at(end)
-    between = pl.DataFrame({
-        "place": pairs["place"],
-        "allowed": pairs["gaps"],
-        "leaves": title != next_title,
-        "text": cut.texts.gather(title),
-        "begin": begin - cut.starts.gather(title),
-        "length": end - begin,
-    }).with_columns(gap=pl.col("text").str.slice("begin", "length"))
+    between = pl.DataFrame(
+        {
+            "place": pairs["place"],
+            "allowed": pairs["gaps"],
+            "leaves": title != next_title,
+            "text": cut.texts.gather(title),
+            "begin": begin - cut.starts.gather(title),
+            "length": end - begin,
+        }
+    ).with_columns(gap=pl.col("text").str.slice("begin", "length"))
     misfits = between.filter(pl.col("leaves") | ~pl.col("gap").is_in([" ", "-"])).filter(_MISFIT)
     return places.join(misfits, on="place", how="anti").drop("place")
 
@@ -263,7 +271,7 @@ def _spans_in_titles(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:
 
 
 def _short_that_count(spans: pl.DataFrame, titles: pl.Series) -> pl.DataFrame:
-    """Drop short forms but where the title's own characters hold two capitals or a digit, and it has a lower-case letter."""
+    """Drop short forms but where the title's own characters hold two capitals or a digit, and it isn't all capitals."""
     short = spans.filter("short")
     title = pl.col("title")
     inside = title.str.slice("start", pl.col("end") - pl.col("start"))

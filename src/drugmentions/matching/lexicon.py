@@ -23,8 +23,8 @@ class Lexicon(NamedTuple):
         `is_name`.
     forms: one row per distinct form, that is sequence of tokens with the punctuation of its gaps: `form` (UInt32),
         `tokens` (List[String]), `gaps` (List[String], one shorter: the signs of `GAP_SIGNS` in each gap).
-    anchors: one row per form: `form`, `token` (its rarest one), `position` (where that stands in the form), `count` (the
-        form's tokens), `short`.
+    anchors: one row per form: `form`, `token` (its rarest one), `position` (where that stands in it), `count` (of its
+        tokens), `short`.
     unusable: terms without a letter, or of one character: `drug`, `term`, by drug and term. They match nothing.
     digest: tells lexicons apart that find other mentions.
     """
@@ -71,27 +71,31 @@ def build_lexicon(lists: pl.DataFrame) -> Lexicon:
 
 def _terms(entries: pl.DataFrame, drugs: pl.DataFrame) -> pl.DataFrame:
     """One row per (drug, spelling): `drug, term, is_name, normal, signature, usable`."""
-    names = drugs.select("drug", term="drug", is_name=pl.lit(True))
+    names = drugs.select("drug", term="drug", is_name=pl.lit(value=True))
     synonyms = (
         entries.select("key", term=pl.col("synonyms").str.split("|"))
         .explode("term")
         .with_columns(term=clean_text_expr(pl.col("term")))
         .drop_nulls("term")
         .join(drugs.select("key", "drug"), on="key")
-        .select("drug", "term", is_name=pl.lit(False))
+        .select("drug", "term", is_name=pl.lit(value=False))
         .unique()
     )
     normal = normal_form_expr(pl.col("term"))
     letters = normal.str.replace_all(" ", "", literal=True)
     usable = (letters.str.len_chars() >= 2) & letters.str.contains(r"\p{L}")
-    return pl.concat([names, synonyms]).with_columns(normal=normal, usable=usable, signature=_signature_expr(pl.col("term")))
+    return pl.concat([names, synonyms]).with_columns(
+        normal=normal, usable=usable, signature=_signature_expr(pl.col("term"))
+    )
 
 
 def _signature_expr(term: pl.Expr) -> pl.Expr:
     """The gaps between a term's tokens as the punctuation signs they hold, in order of `GAP_SIGNS`: List[String]."""
     text = normal_characters_expr(term).str.replace(r"^[^\p{L}\p{N}]+", "").str.replace(r"[^\p{L}\p{N}]+$", "")
     gap = pl.element()
-    signs = [pl.when(gap.str.contains(sign, literal=True)).then(pl.lit(sign)).otherwise(pl.lit("")) for sign in GAP_SIGNS]
+    signs = [
+        pl.when(gap.str.contains(sign, literal=True)).then(pl.lit(sign)).otherwise(pl.lit("")) for sign in GAP_SIGNS
+    ]
     return text.str.extract_all(_GAPS).list.eval(pl.concat_str(signs))
 
 
@@ -120,7 +124,13 @@ def _anchors(forms: pl.DataFrame) -> pl.DataFrame:
     """The rarest token of each form: in the lexicon, then the longest, which titles hold least. Steers speed alone."""
     count = pl.col("tokens").list.len()
     return (
-        forms.select("form", "short", token="tokens", position=pl.int_ranges(count, dtype=pl.UInt32), count=count)
+        forms.select(
+            "form",
+            "short",
+            pl.col("tokens").alias("token"),
+            position=pl.int_ranges(count, dtype=pl.UInt32),
+            count=count,
+        )
         .explode("token", "position")
         .with_columns(rarity=pl.len().over("token"), length=pl.col("token").str.len_chars())
         .sort("form", "rarity", "length", "position", descending=[False, False, True, False])

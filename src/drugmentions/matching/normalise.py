@@ -18,12 +18,7 @@ _REMOVED: Final = r"[\p{M}\p{DI}]"
 _BORDERS: Final = r"[^\p{L}\p{N}]+"
 
 
-def _ascii_table(keep: str) -> str:
-    """What each of the 128 ASCII characters becomes: letters in lower case, digits and `keep` themselves, a blank else."""
-    return "".join(chr(code).lower() if chr(code).isalnum() or chr(code) in keep else " " for code in range(128))
-
-
-ASCII_TOKENS: Final = _ascii_table("")
+ASCII_TOKENS: Final = "".join(char.lower() if char.isalnum() else " " for char in map(chr, range(128)))
 """A table for `str.translate` that brings ASCII text to its normal form, one character for one."""
 
 

@@ -8,7 +8,7 @@ from drugmentions.model import PUBLICATION, SourceFile
 from drugmentions.sources.dates import parse_date_expr
 from drugmentions.text import clean_text_expr
 
-CONFORMED: Final = pl.Schema({**PUBLICATION, "unread_date": pl.String})
+CONFORMED: Final = pl.Schema({**PUBLICATION, "unread_date": pl.String()})
 """`PUBLICATION`, and the text of a date that couldn't be read."""
 
 VERSION_UNIT: Final = 1_000_000_000
@@ -30,7 +30,10 @@ def conform(records: pl.LazyFrame, files: tuple[SourceFile, ...]) -> pl.LazyFram
         cleaned.with_columns(
             source=pl.lit(first.source),
             journal=pl.coalesce("journal", "sponsor"),
-            journal_kind=pl.when(sponsored).then(pl.lit("sponsor")).when(pl.col("journal").is_not_null()).then(pl.lit("journal")),
+            journal_kind=pl.when(sponsored)
+            .then(pl.lit("sponsor"))
+            .when(pl.col("journal").is_not_null())
+            .then(pl.lit("journal")),
             parsed=date,
             revision=_revision_expr(files),
             deleted=pl.lit(value=False),
@@ -53,5 +56,5 @@ def _revision_expr(files: tuple[SourceFile, ...]) -> pl.Expr:
 def release_number(file: str) -> int:
     """Year x 10^4 + number of a file of PubMed's baseline or updates (`pubmed24n1219.xml.gz`: 241219), else 0."""
     year, letter, number = file.rpartition("/")[2].rpartition("pubmed")[2][:7].partition("n")
-    whole = letter and len(year) == 2 and len(number) == 4 and (year + number).isdecimal()  # noqa: PLR2004
+    whole = letter and len(year) == 2 and len(number) == 4 and (year + number).isdecimal()
     return int(year) * 10_000 + int(number) if whole else 0

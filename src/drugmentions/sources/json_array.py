@@ -6,7 +6,7 @@ from typing import Any, Final
 import orjson
 
 from drugmentions.model import RAW_LIMIT, SourceFile
-from drugmentions.sources.json_text import Text, TooDeepError, guess_end, value_end
+from drugmentions.sources.json_text import END, Text, TooDeepError, guess_end, value_end
 from drugmentions.sources.json_values import SYNTAX_ERROR, TOO_DEEP, JsonRows, RefusedError, parse
 from drugmentions.sources.spool import Reading, Spool
 from drugmentions.sources.streams import read_blocks
@@ -68,9 +68,9 @@ class _Reader:
         start = self._text.peek()
         if start == ord("["):
             self._read_array()
-        elif start:
+        elif start != END:
             self._read_value()
-        if self._text.peek():
+        if self._text.peek() != END:
             raise _StoppedError(SURPLUS)
 
     def _read_array(self) -> None:
@@ -79,13 +79,15 @@ class _Reader:
         text.at += 1
         sign = text.peek()
         while sign != ord("]"):
+            if sign == END:
+                raise _StoppedError(ENDS_EARLY)
             self._read_value()
             sign = text.peek()
             if sign == ord(","):
                 text.at += 1
                 sign = text.peek()
-            elif sign != ord("]"):
-                raise _StoppedError(SYNTAX_ERROR if sign else ENDS_EARLY)
+            elif sign not in (ord("]"), END):
+                raise _StoppedError(SYNTAX_ERROR)
         text.at += 1
 
     def _read_value(self) -> None:

@@ -8,6 +8,7 @@ from drugmentions.sources.streams import BLOCK, UnreadableError
 DEPTH: Final = 256
 """Levels of nesting that a record may have, itself counted."""
 
+END: Final = -1
 _WINDOW: Final = 1 << 10
 _WHITE_SPACE: Final = b" \t\r\n"
 _QUOTE: Final = ord('"')
@@ -55,7 +56,7 @@ def _split_strings(text: bytes) -> list[bytes]:
 
 def _string_end(text: bytes) -> int:
     outside_inside = _split_strings(text)[:3]
-    return len(outside_inside[1]) + 2 if len(outside_inside) > 2 else 0  # noqa: PLR2004  # two quotes part three
+    return len(outside_inside[1]) + 2 if len(outside_inside) > 2 else 0  # two quotes part three
 
 
 def _nested_end(text: bytes) -> int:
@@ -142,14 +143,14 @@ class Text:
         return len(pieces) > 1
 
     def peek(self) -> int:
-        """The next byte that isn't white space, to which `at` moves; 0 at the end."""
+        """The next byte that isn't white space, to which `at` moves; END at the end."""
         while True:
             if self.at < len(self.data) and (byte := self.data[self.at]) not in _WHITE_SPACE:
                 return byte
             window = self.data[self.at : self.at + _WINDOW]
             self.at += len(window) - len(window.lstrip(_WHITE_SPACE))
             if self.at == len(self.data) and not self.more():
-                return 0
+                return END
 
     def _next_block(self) -> bytes:
         try:

@@ -71,7 +71,9 @@ def _look_through(path: str, used: set[str], unseen: set[str]) -> tuple[int, boo
     bad = odd | line.str.contains("\r", literal=True) | (line.str.strip_chars() == "")
     quoted = sorted(f'"{name}"' for name in unseen)
     met = line.str.contains_any(quoted, ascii_case_insensitive=True) if quoted else pl.lit(value=False)
-    asked = pl.scan_lines(path, glob=False).select(pl.len(), bad.any().alias("bad"), met.any().alias("met"))
+    asked = pl.scan_lines(path, glob=False).select(
+        pl.len(), (bad.any() | line.first().str.starts_with("\ufeff")).alias("bad"), met.any().alias("met")
+    )
     count, is_bad, any_met = asked.collect(engine="streaming").row(0)
     return count, not is_bad, any_met
 

@@ -57,7 +57,9 @@ def _json_rows(first: str, rest: io.TextIOWrapper) -> Iterator[tuple[str, str | 
     keys = find_keys((), Kind.PUBLICATIONS)
     for number, line in enumerate(_chain(first, rest), 1):
         record = _parsed(line)
-        found = {field: next((record[key] for key in keys[field] if record.get(key)), None) for field in ("id", "title")}
+        found = {
+            field: next((record[key] for key in keys[field] if record.get(key)), None) for field in ("id", "title")
+        }
         title = found["title"]
         yield str(found["id"] or number), title if isinstance(title, str) else None
 
