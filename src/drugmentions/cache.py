@@ -114,17 +114,20 @@ def output_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; on leaving, it is made durable and renamed to `path` in one step.
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """A temporary path beside `path` to write to; on leaving, it is renamed to `path` in one step.
 
-    Where the block raises, the temporary file goes and `path` stays as it was.
+    `durable`: flush it to disk first, and the directory after. Where the block raises, the temporary file goes and
+    `path` stays as it was.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        sync(temporary)
+        if durable:
+            sync(temporary)
         temporary.replace(path)
-        sync(path.parent)
+        if durable:
+            sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -41,9 +41,12 @@ def extract(
     publications = parts / f"{batch.name}.publications.parquet"
     rejects = parts / f"{batch.name}.rejects.parquet"
     mentions = parts / f"{batch.name}-{lexicon.digest}-{overlaps}.mentions.parquet"
-    with replacing(publications) as publications_part, replacing(rejects) as rejects_part:
+    with (
+        replacing(publications, durable=False) as publications_part,
+        replacing(rejects, durable=False) as rejects_part,
+    ):
         counts = write_publications(batch.files, publications_part, rejects_part, scratch)
-    with replacing(mentions) as mentions_part:
+    with replacing(mentions, durable=False) as mentions_part:
         write_mentions(publications, lexicon, mentions_part, overlaps=overlaps, on_rows=on_rows)
     return Parts(batch.name, str(publications), str(mentions), str(rejects), tuple(counts))
 
@@ -55,7 +58,8 @@ def write_publications(
     readings = list(_read(files, PUBLICATION_FIELDS, scratch))
     try:
         _sink_publications(readings, files, publications)
-    except pl.exceptions.PolarsError:  # the fast reader refuses what isn't clean, at times only when it gets there
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        # the fast reader refuses what isn't clean, at times only when it gets there
         readings = [read_slow(files, PUBLICATION_FIELDS, _fresh(scratch, "again"))]
         _sink_publications(readings, files, publications)
     read = dict(ChainMap(*(reading.read for reading in readings)))

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 
 import orjson
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from drugmentions.errors import OutputError
 from drugmentions.model import MENTION
@@ -70,22 +71,24 @@ def write_graph(
     """
     total = mentions.select(pl.len()).collect(engine="streaming").item()
     buckets = list(_by_bucket(mentions, _with_buckets(mentions, drugs, total), total, scratch))
-    tables = [scratch / f"table-{number}.arrow" for number in range(len(buckets))]
 
-    def encode(drugs_of: pl.DataFrame, rows: pl.LazyFrame, table_of: Path) -> pl.Series:
+    def encode(drugs_of: pl.DataFrame, rows: pl.LazyFrame) -> tuple[pl.DataFrame, pl.Series]:
         ordered = rows.collect(engine="streaming").pipe(_ordered, drugs_of)
-        _as_table(ordered, drugs_of).write_ipc(table_of)
-        return _drug_lines(ordered, drugs_of, sources)
+        return _as_table(ordered, drugs_of), _drug_lines(ordered, drugs_of, sources)
 
-    with graph.open("wb") as file:
-        file.write(_HEAD)
-        between = b""
-        for lines in _two_at_a_time(encode, [(*bucket, path) for bucket, path in zip(buckets, tables, strict=True)]):
-            file.write(between)
-            _write_lines(lines, file)
-            between = _BETWEEN
-        file.write(_TAIL)
-    pl.scan_ipc(tables).sink_parquet(table, compression="lz4")
+    def write_lines_and_yield_tables(*_pushed_down: object) -> Iterator[pl.DataFrame]:
+        with graph.open("wb") as file:
+            file.write(_HEAD)
+            between = b""
+            for table_of, lines in _two_at_a_time(encode, buckets):
+                file.write(between)
+                _write_lines(lines, file)
+                between = _BETWEEN
+                yield table_of
+            file.write(_TAIL)
+
+    tables = register_io_source(write_lines_and_yield_tables, schema=MENTION)
+    tables.sink_parquet(table, compression="lz4")
     return int(total)
 
 

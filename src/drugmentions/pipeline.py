@@ -3,6 +3,7 @@
 import platform
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -125,7 +126,7 @@ def run(inputs: Sequence[str], config: Config, progress: Progress | None = None)
             counts=_totals(files) | counts,
             files=files,
             ignored=list(planned.ignored),
-            outputs={name: describe_output(out / name) for name in (GRAPH, MENTIONS, REJECTS)},
+            outputs=_describe_outputs(out),
         )
         _write_report(report, out / RUN)
         workspace.write_manifest(parts)
@@ -228,6 +229,12 @@ def _totals(files: Sequence[FileReport]) -> dict[str, int]:
     read = [file for file in files if file.kind == Kind.PUBLICATIONS]
     names = {"records": "read", "deletions": "deletions", "blanks": "blanks", "unread_dates": "unread_dates"}
     return {"files": len(read)} | {name: sum(getattr(file, of) for file in read) for name, of in names.items()}
+
+
+def _describe_outputs(out: Path) -> dict[str, Output]:
+    names = (GRAPH, MENTIONS, REJECTS)
+    with ThreadPoolExecutor() as pool:  # hashing lets go of the interpreter
+        return dict(zip(names, pool.map(describe_output, (out / name for name in names)), strict=True))
 
 
 def _versions() -> dict[str, str]:

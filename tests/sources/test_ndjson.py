@@ -268,9 +268,9 @@ def test_both_readers_agree(
         assert_same(scan, reading)
 
 
-@given(number=st.floats(allow_nan=False, allow_infinity=False, max_value=2.0**62, min_value=-(2.0**62)))
-def test_both_readers_agree_on_floats(plan: Planned, slow: Slow, fast: Fast, number: float) -> None:
-    file = plan(f'{{"title":"a","id":{number!r}}}\n')
+@given(digits=st.integers(-(10**15), 10**15), exponent=st.integers(-30, 3))
+def test_both_readers_agree_on_floats(plan: Planned, slow: Slow, fast: Fast, digits: int, exponent: int) -> None:
+    file = plan(f'{{"title":"a","id":{digits}e{exponent}}}\n')
     scan = fast(file)
     assert scan
     assert_same(scan, slow(file))

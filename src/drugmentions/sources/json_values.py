@@ -19,6 +19,8 @@ TOO_DEEP: Final = "nested too deeply"
 
 _EXACT: Final = 2.0**63
 """From here on orjson gives integers as floats."""
+_DIGITS: Final = 4_000
+"""From here on Python makes no number of them."""
 _SHAPES: Final = 1_000
 
 
@@ -57,7 +59,7 @@ def parse_exactly(raw: bytes) -> Any:  # noqa: ANN401  # whatever JSON holds
 
 
 def _integer(text: str) -> int | str:
-    return int(text) if len(text) < len(str(2**63)) else text
+    return int(text) if len(text) < _DIGITS else text
 
 
 def _real(text: str) -> float | str:
@@ -73,17 +75,25 @@ class _InexactError(Exception):
     """A number isn't what the file says."""
 
 
-def text_of(value: Any) -> str | None:  # noqa: ANN401  # whatever JSON holds
-    """A value as text: numbers in plain notation, whole ones without a point; nested values as compact JSON."""
+def _text_of(value: Any, *, exact: bool) -> str | None:  # noqa: ANN401  # whatever JSON holds
+    """A value as text: numbers in plain notation, whole ones without a point; nested values as compact JSON.
+
+    Raises _InexactError where a number may have been rounded, unless the value is `exact`.
+    """
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        if abs(value) >= _EXACT:
+        if abs(value) >= _EXACT and not exact:
             raise _InexactError
         return format(Decimal(repr(value)), "f").removesuffix(".0")
-    return str(value) if isinstance(value, int) else _compact(value)
+    if isinstance(value, int):
+        return str(value)
+    text = _compact(value)
+    if "e+" in text and not exact:
+        raise _InexactError
+    return text
 
 
 def _compact(value: Any) -> str:  # noqa: ANN401  # whatever JSON holds
@@ -130,7 +140,7 @@ class JsonRows:
         try:
             row = _row(record, shape)
         except _InexactError:
-            row = _row(parse_exactly(raw), shape)
+            row = _row(parse_exactly(raw), shape, exact=True)
         except RecursionError:
             self.reject(TOO_DEEP, raw, line)
             return
@@ -159,10 +169,10 @@ class JsonRows:
         return shape
 
 
-def _row(record: dict[str, Any], shape: _Shape) -> list[str | None]:
-    """The fields as text. Raises _InexactError where one of them is a number that was rounded."""
+def _row(record: dict[str, Any], shape: _Shape, *, exact: bool = False) -> list[str | None]:
+    """The fields as text. Raises as `_text_of`."""
     found = [None if key is None else record[key] for key in shape.first]
-    values = [value if value is None or value.__class__ is str else text_of(value) for value in found]
+    values = [value if value is None or value.__class__ is str else _text_of(value, exact=exact) for value in found]
     for place, key in shape.others:
-        values[place] = values[place] or text_of(record[key])
+        values[place] = values[place] or _text_of(record[key], exact=exact)
     return values

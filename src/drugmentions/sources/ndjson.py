@@ -29,8 +29,8 @@ def open_fast(file: SourceFile, fields: Sequence[str]) -> Reading | None:
     """The reading of a file that has an object on every line and no escaped surrogates; else None.
 
     Which keys hold our fields is learnt from the first lines and from `SourceFile.columns`: another spelling, by case
-    or outer blanks, that occurs later only, is not seen. Of equal keys in a record the first holds. What Polars refuses
-    raises PolarsError when the scan is collected.
+    or outer blanks, that occurs later only, is not seen. Of equal keys in a record the first holds (line by line, the
+    last), and of two shortest texts of a float the greater. What Polars refuses raises PolarsError when collected.
     """
     path = polars_path(file)
     keys = _sample_keys(file)
