@@ -60,6 +60,7 @@ def compare(ways: list[str], titles: int, terms: int, repeat: int, work: Path) -
     """One row per way: the best of `repeat` rounds."""
     directory = work / f"{titles}-{terms}"
     drugs, corpus = write_corpus(directory, titles, terms)
+    os.sync()  # or the first way pays for writing the corpus
     best: dict[str, Timing] = {}
     for _ in range(repeat):
         for way in ways:

@@ -89,7 +89,7 @@ def write_mentions(
         .select(pl.lit(column).alias("found_in") if name == "found_in" else name for name in MENTION_PART)
         for column in _searched(publications)
     ]
-    pl.concat(found).sink_parquet(mentions, compression=COMPRESSION)
+    pl.concat(found).sink_parquet(mentions, compression=COMPRESSION, statistics=False)
 
 
 def read_drug_lists(files: Iterable[SourceFile], scratch: Path) -> tuple[Lexicon, pl.DataFrame, list[FileCounts]]:
@@ -131,7 +131,7 @@ def _fresh(scratch: Path, name: str) -> Path:
 
 def _sink_publications(readings: list[Reading], files: tuple[SourceFile, ...], path: Path) -> None:
     frames = [conform(reading.records, files) for reading in readings]
-    pl.concat(frames).sink_parquet(path, compression=COMPRESSION)
+    pl.concat(frames).sink_parquet(path, compression=COMPRESSION, statistics=False)
 
 
 def _untitled(readings: list[Reading]) -> pl.DataFrame:

@@ -174,8 +174,10 @@ def _drug_lines(ordered: pl.DataFrame, drugs: pl.DataFrame, sources: Sequence[st
 def _journal_fragments(ordered: pl.DataFrame) -> pl.DataFrame:
     """`drug, text`: a drug's distinct (journal, date, source), sorted and encoded."""
     distinct = ["drug", "date", "journal", "source", "journal_kind"]
-    journals = ordered.filter(pl.col("journal").is_not_null()).select(*distinct, retracted=False).unique()
-    return _encoded(journals.sort(distinct, nulls_last=True), ("journal", "date", "source"), [])
+    journals = ordered.filter(pl.col("journal").is_not_null()).select(*distinct, retracted=False)
+    journals = journals.sort(distinct, nulls_last=True)
+    first = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in distinct)
+    return _encoded(journals.filter(first), ("journal", "date", "source"), [])
 
 
 def _encoded(rows: pl.DataFrame, columns: Sequence[str], by: Sequence[str]) -> pl.DataFrame:

@@ -23,8 +23,8 @@ from drugmentions.model import SPANS
 
 Overlaps = Literal["longest", "all"]
 
-_SLICE: Final = 25_000
-"""Titles matched at a time, at most: what the tokens of one slice take stays in the processor's cache."""
+_SLICE: Final = 100_000
+"""Titles matched at a time, at most: so many that the cost of calls fades, so few that memory is bounded."""
 _SLICE_BYTES: Final = 32 << 20
 _CAPITAL, _DIGIT, _LOWER = r"[\p{Lu}\p{Lt}]", r"\p{N}", r"\p{Ll}"
 

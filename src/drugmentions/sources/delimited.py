@@ -76,8 +76,8 @@ def _count_clean(path: str, header: _Header, separator: str) -> int | None:
     """How many records there are, or None where a line's quoting isn't clean, or a cell holds a line's end."""
     line, sign = pl.col("line"), rf"\x{{{ord(separator):x}}}"
     cell = rf'(?:[^"{sign}]*|"(?:[^"]|"")*")'
-    quoted = pl.when(line.str.contains('"', literal=True)).then(line)
-    clean = quoted.str.contains(rf"^{cell}(?:{sign}{cell})*$").fill_null(value=True)
+    quoted = pl.when(line.str.contains('"', literal=True)).then(line).otherwise(pl.lit(""))
+    clean = quoted.str.contains(rf"^{cell}(?:{sign}{cell})*$")
     unclean = ~clean | line.str.contains("\r", literal=True)
     body = pl.scan_lines(path, glob=False).slice(header.before + 1)
     asked = body.select(pl.len(), unclean.any().alias("unclean"), line.last().alias("last")).collect(engine="streaming")
@@ -115,7 +115,7 @@ class _Rows:
     def __init__(self, file: SourceFile, fields: Sequence[str], header: _Header, lines: Lines, spool: Spool) -> None:
         self.count = 0
         self._file = file
-        self._names = header.names
+        self._name = file.file
         self._width = len(header.names)
         self._distinct = [(name, header.names.index(name)) for name in dict.fromkeys(header.names)]
         # A row is given a null behind its last field: there stand the fields that the file lacks.
@@ -124,6 +124,7 @@ class _Rows:
         self._pick = itemgetter(*places) if len(places) > 1 else lambda row: (row[places[0]],)
         self._lines = lines
         self._spool = spool
+        self._rows = spool.rows
 
     def read(self) -> None:
         """Read on to the end, over whatever fails."""
@@ -176,11 +177,11 @@ class _Rows:
         if not main or main[0] in SUSPECT:
             raw = orjson.dumps({name: row[place] or None for name, place in self._distinct}).decode()
             blank = all(map(is_blank, row))
-            self._spool.doubtful.append((self._file.file, self.count, number, raw, blank, main))
-        self._spool.rows.append((self._file.file, self.count, number, *self._pick(row)))
+            self._spool.doubtful.append((self._name, self.count, number, raw, blank, main))
+        self._rows.append((self._name, self.count, number, *self._pick(row)))
 
     def _reject(self, reason: str) -> None:
-        self._spool.reject(self._file.file, self.count, self._lines.number, reason, self._lines.taken)
+        self._spool.reject(self._name, self.count, self._lines.number, reason, self._lines.taken)
 
 
 def _fault(lines: Lines) -> str:

@@ -10,6 +10,8 @@ DEPTH: Final = 256
 
 END: Final = -1
 _WINDOW: Final = 1 << 10
+_WORD: Final = 1 << 16
+"""Bytes that a number may have."""
 _WHITE_SPACE: Final = b" \t\r\n"
 _QUOTE: Final = ord('"')
 _OPENING: Final = b"{["
@@ -44,6 +46,8 @@ def _word_end(data: bytes, start: int) -> int:
     end = start
     while end < len(data) and data[end] not in _DELIMITERS:
         end += 1
+        if end - start > _WORD:
+            raise ValueError(start)
     if end == start:
         raise ValueError(start)
     return end if end < len(data) else 0
