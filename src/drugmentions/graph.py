@@ -35,6 +35,9 @@ _ORDER: Final = (
     "record",
 )
 _MOSTLY_UNIQUE: Final = _ORDER[:4]
+_FEW_BUCKETS: Final = 8
+"""Up to so many, reading all for each costs less than parting them on disk."""
+
 _T = TypeVar("_T")
 _HEAD: Final = f'{{"schema":"{SCHEMA}","drugs":[\n'.encode()
 _TAIL: Final = b"]}\n"
@@ -143,10 +146,17 @@ def _with_buckets(mentions: pl.LazyFrame, drugs: pl.DataFrame, total: int) -> pl
 def _by_bucket(
     mentions: pl.LazyFrame, drugs: pl.DataFrame, total: int, scratch: Path
 ) -> Iterator[tuple[pl.DataFrame, pl.LazyFrame]]:
-    """Part the mentions by bucket, on disk if there are several: the drugs of each, and their mentions."""
+    """Part the mentions by bucket: the drugs of each, and their mentions.
+
+    A few buckets are filtered out of the mentions one by one; for many, the mentions are first parted on disk.
+    """
     if total <= BUCKET:
         if drugs.height:
             yield drugs, mentions
+        return
+    if total <= _FEW_BUCKETS * BUCKET:
+        for _, some in drugs.group_by("bucket", maintain_order=True):
+            yield some, mentions.filter(pl.col("drug").is_in(some["drug"].implode()))
         return
     parted = pl.PartitionBy(scratch / "buckets", key="bucket", include_key=False, approximate_bytes_per_file=None)
     mentions.join(drugs.select("drug", "bucket").lazy(), on="drug").sink_ipc(parted, mkdir=True)

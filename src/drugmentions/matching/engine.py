@@ -32,7 +32,7 @@ _CAPITAL, _DIGIT, _LOWER = r"[\p{Lu}\p{Lt}]", r"\p{N}", r"\p{Ll}"
 class _Tokens(NamedTuple):
     """The tokens of some titles, in order, and the way back from normal characters to the titles.
 
-    tokens: one row per token: `token`, its `length`, and its `end` in the joined normal text, both in characters.
+    tokens: one row per token: `token`, and its `end` in the joined normal text, in characters.
     starts: where each title starts in the joined normal text.
     rows: each title's row in the batch.
     texts: each title's text in normal characters, borders as they are, as long as its stretch of the joined text.
@@ -48,7 +48,7 @@ class _Tokens(NamedTuple):
 
     def starts_of(self, at: pl.Series) -> pl.Series:
         """Where the tokens of these indices start in the joined normal text."""
-        return self.ends_of(at) - self.tokens["length"].gather(at)
+        return self.ends_of(at) - self.tokens["token"].gather(at).str.len_chars()
 
     def ends_of(self, at: pl.Series) -> pl.Series:
         """Where they end."""
@@ -184,11 +184,10 @@ def _reach_expr() -> pl.Expr:
 
 
 def _split(text: str, *, ascii_only: bool) -> pl.DataFrame:
-    """Cut a normal text at its blanks: `token, length, end`, without the empty ones."""
+    """Cut a normal text at its blanks: `token, end`, without the empty ones."""
     tokens = pl.Series("token", [text]).str.split(" ").explode().to_frame()
     length = pl.col("token").str.len_bytes() if ascii_only else pl.col("token").str.len_chars()
-    ended = tokens.with_columns(length=length).with_columns(end=(pl.col("length").cast(pl.Int64) + 1).cum_sum() - 1)
-    return ended.filter(pl.col("length") > 0)
+    return tokens.with_columns(end=(length.cast(pl.Int64) + 1).cum_sum() - 1).filter(pl.col("token") != "")
 
 
 # Candidates: places where a term's tokens stand in a row.
