@@ -19,6 +19,8 @@ from drugmentions.sources.reading import Reading, open_fast, read_slow
 FAST_FROM: Final = 1 << 20
 """Bytes from which the fast reader pays: it costs some milliseconds to open, the slow one a microsecond per record."""
 COMPRESSION: Final = "lz4"
+ROW_GROUP: Final = 50_000
+"""Publications that are written, and later searched, at a time: memory goes with it."""
 
 _BLANK: Final = pl.col("blank")
 
@@ -131,7 +133,7 @@ def _fresh(scratch: Path, name: str) -> Path:
 
 def _sink_publications(readings: list[Reading], files: tuple[SourceFile, ...], path: Path) -> None:
     frames = [conform(reading.records, files) for reading in readings]
-    pl.concat(frames).sink_parquet(path, compression=COMPRESSION, statistics=False)
+    pl.concat(frames).sink_parquet(path, compression=COMPRESSION, statistics=False, row_group_size=ROW_GROUP)
 
 
 def _untitled(readings: list[Reading]) -> pl.DataFrame:
