@@ -135,9 +135,10 @@ def _ordered(mentions: pl.DataFrame, drugs: pl.DataFrame) -> pl.DataFrame:
 def _with_buckets(mentions: pl.LazyFrame, drugs: pl.DataFrame) -> pl.DataFrame:
     """Add to the drugs, by name, the `bucket` each belongs to: neighbours with some `BUCKET` mentions together."""
     counts = mentions.group_by("drug").len().collect(engine="streaming")
-    before = pl.col("len").fill_null(0).cum_sum().shift(1, fill_value=0)
+    own = pl.col("len").fill_null(0)
+    middle = own.cum_sum() - own // 2  # so that a drug of many mentions has a bucket nearly for itself
     with_counts = drugs.join(counts, on="drug", how="left", maintain_order="left")
-    return with_counts.with_columns(bucket=(before // BUCKET).cast(pl.UInt32)).drop("len")
+    return with_counts.with_columns(bucket=(middle // BUCKET).cast(pl.UInt32)).drop("len")
 
 
 def _by_bucket(

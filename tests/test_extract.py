@@ -1,0 +1,100 @@
+"""Extracting a batch: parts that add up, the same by both readers, and an error where they don't."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from drugmentions import extract as extracting
+from drugmentions.api import read_lexicon
+from drugmentions.config import Config
+from drugmentions.errors import AccountingError
+from drugmentions.extract import extract
+from drugmentions.matching.lexicon import Lexicon
+from drugmentions.model import MENTION_PART, REJECT, Batch, Parts
+from drugmentions.plan import plan
+from drugmentions.sources.conform import CONFORMED, conform
+
+ROWS = "id,title,date,journal\n1,Ethanol,01/01/2020,J\n2,,2020,J\n,,,\n\n3,No drug,31/02/2020,\n"
+
+
+@pytest.fixture
+def lexicon(tmp_path: Path) -> Lexicon:
+    (tmp_path / "drugs.csv").write_text("drug\nETHANOL\n")
+    return read_lexicon(tmp_path / "drugs.csv")
+
+
+def batches_of(directory: Path) -> tuple[Batch, ...]:
+    return plan([str(directory)], Config(), directory / "out").batches
+
+
+def extracted(batch: Batch, lexicon: Lexicon, directory: Path) -> Parts:
+    scratch = directory / "scratch"
+    parts = directory / "parts"
+    scratch.mkdir(parents=True)
+    parts.mkdir()
+    return extract(batch, lexicon, parts, scratch)
+
+
+@pytest.mark.parametrize("fast_from", [0, 1 << 40])
+def test_a_batch_becomes_three_parts_that_add_up(
+    tmp_path: Path, lexicon: Lexicon, monkeypatch: pytest.MonkeyPatch, fast_from: int
+) -> None:
+    monkeypatch.setattr(extracting, "FAST_FROM", fast_from)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/pubmed.csv").write_text(ROWS)
+    (batch,) = batches_of(tmp_path / "in")
+    parts = extracted(batch, lexicon, tmp_path / "work")
+    (counts,) = parts.counts
+    assert (counts.read, counts.publications, counts.rejects, counts.blanks, counts.unread_dates) == (5, 2, 1, 2, 1)
+    publications, mentions, rejects = map(pl.read_parquet, (parts.publications, parts.mentions, parts.rejects))
+    assert (publications.schema, mentions.schema, rejects.schema) == (CONFORMED, MENTION_PART, REJECT)
+    assert publications.select("record", "id", "date", "unread_date").rows() == [
+        (1, "1", "2020-01-01", None),
+        (5, "3", None, "31/02/2020"),
+    ]
+    assert mentions.select("drug", "record", "found_in").rows() == [("ETHANOL", 1, "title")]
+    assert rejects.select("record", "reason").rows() == [(2, "no title")]
+
+
+def test_doing_it_again_gives_the_same_rows(tmp_path: Path, lexicon: Lexicon) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/pubmed.csv").write_text(ROWS)
+    (batch,) = batches_of(tmp_path / "in")
+    first, second = (extracted(batch, lexicon, tmp_path / name) for name in ("a", "b"))
+    assert Path(first.mentions).name == Path(second.mentions).name
+    for kind in ("publications", "mentions", "rejects"):
+        assert pl.read_parquet(getattr(first, kind)).equals(pl.read_parquet(getattr(second, kind)))
+
+
+def test_a_bad_row_in_a_large_file_costs_a_row(
+    tmp_path: Path, lexicon: Lexicon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extracting, "FAST_FROM", 0)
+    (tmp_path / "in").mkdir()
+    rows = "".join(f"{number},Ethanol,2020,J\n" for number in range(50_000))
+    (tmp_path / "in/pubmed.csv").write_text("id,title,date,journal\n" + rows + "x,Ethanol,2020,J,too many\n")
+    (tmp_path / "in/pubmed_2.csv").write_text(ROWS)
+    (batch,) = batches_of(tmp_path / "in")
+    counts = {count.file.rpartition("/")[2]: count for count in extracted(batch, lexicon, tmp_path / "work").counts}
+    assert (counts["pubmed.csv"].publications, counts["pubmed.csv"].rejects) == (50_000, 1)
+    assert counts["pubmed_2.csv"].publications == 2
+
+
+def test_a_lost_record_is_an_error(tmp_path: Path, lexicon: Lexicon, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/pubmed.csv").write_text(ROWS)
+    (batch,) = batches_of(tmp_path / "in")
+    whole = conform
+    monkeypatch.setattr(extracting, "conform", lambda records, files: whole(records, files).filter(pl.col("id") != "3"))
+    with pytest.raises(AccountingError, match=r"pubmed\.csv"):
+        extracted(batch, lexicon, tmp_path / "work")
+
+
+def test_small_files_share_a_batch_and_sources_do_not(tmp_path: Path) -> None:
+    for name in ("pubmed_1.csv", "pubmed_2.csv", "clinical_trials.csv"):
+        (tmp_path / name).write_text(ROWS)
+    assert [[file.file.rpartition("/")[2] for file in batch.files] for batch in batches_of(tmp_path)] == [
+        ["clinical_trials.csv"],
+        ["pubmed_1.csv", "pubmed_2.csv"],
+    ]
