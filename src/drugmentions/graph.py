@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
+from typing import BinaryIO, Final, NamedTuple, TypeVar
 
 import orjson
 import polars as pl
@@ -82,11 +82,12 @@ def write_graph(
         with graph.open("wb") as file:
             file.write(_HEAD)
             between = b""
-            for table_of, lines in _two_at_a_time(encode, buckets):
+            for table_of, lines in _few_at_a_time(encode, buckets):
                 file.write(between)
                 _write_lines(lines, file)
                 between = _BETWEEN
                 yield table_of
+                del table_of, lines  # or they wait here while the next ones are made
             file.write(_TAIL)
 
     tables = register_io_source(write_lines_and_yield_tables, schema=MENTION)
@@ -94,16 +95,19 @@ def write_graph(
     return int(total)
 
 
-def _two_at_a_time(work: Callable[..., _T], arguments: Iterable[tuple[Any, ...]]) -> Iterator[_T]:
-    """Results of `work` in the order of its arguments; while one is used, the next is made, and no more."""
+def _few_at_a_time(
+    work: Callable[[pl.DataFrame, pl.LazyFrame], _T], buckets: Iterable[tuple[pl.DataFrame, pl.LazyFrame]]
+) -> Iterator[_T]:
+    """Results of `work` in the order of the buckets; two are made at a time, but of large buckets one."""
     with ThreadPoolExecutor(2) as pool:
-        pending: deque[Future[_T]] = deque()
-        for some in arguments:
-            if len(pending) == 2:
-                yield pending.popleft().result()
-            pending.append(pool.submit(work, *some))
+        pending: deque[tuple[Future[_T], int]] = deque()
+        for some, rows in buckets:
+            size = int(some["len"].sum())
+            while pending and (len(pending) == 2 or size + sum(held for _, held in pending) > 3 * BUCKET):
+                yield pending.popleft()[0].result()
+            pending.append((pool.submit(work, some, rows), size))
         while pending:
-            yield pending.popleft().result()
+            yield pending.popleft()[0].result()
 
 
 def _as_table(ordered: pl.DataFrame, drugs: pl.DataFrame) -> pl.DataFrame:
@@ -115,9 +119,8 @@ def _as_table(ordered: pl.DataFrame, drugs: pl.DataFrame) -> pl.DataFrame:
 
 def _write_lines(lines: pl.Series, file: BinaryIO) -> None:
     """Write lines as they are, with what goes between two of them."""
-    body = lines.head(-1).to_frame()
-    body.write_csv(file, include_header=False, quote_style="never", line_terminator=_BETWEEN.decode())
-    file.write("".join(lines.tail(1)).encode())
+    for some, end in ((lines.head(-1), _BETWEEN.decode()), (lines.tail(1), "")):
+        some.to_frame().write_csv(file, include_header=False, quote_style="never", line_terminator=end)
 
 
 def _ordered(mentions: pl.DataFrame, drugs: pl.DataFrame) -> pl.DataFrame:
@@ -133,12 +136,12 @@ def _ordered(mentions: pl.DataFrame, drugs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_buckets(mentions: pl.LazyFrame, drugs: pl.DataFrame) -> pl.DataFrame:
-    """Add to the drugs, by name, the `bucket` each belongs to: neighbours with some `BUCKET` mentions together."""
+    """Add to the drugs, by name, their mentions (`len`) and `bucket`: neighbours with some `BUCKET` mentions together."""
     counts = mentions.group_by("drug").len().collect(engine="streaming")
-    own = pl.col("len").fill_null(0)
+    own = pl.col("len")
     middle = own.cum_sum() - own // 2  # so that a drug of many mentions has a bucket nearly for itself
-    with_counts = drugs.join(counts, on="drug", how="left", maintain_order="left")
-    return with_counts.with_columns(bucket=(middle // BUCKET).cast(pl.UInt32)).drop("len")
+    with_counts = drugs.join(counts, on="drug", how="left", maintain_order="left").with_columns(own.fill_null(0))
+    return with_counts.with_columns(bucket=(middle // BUCKET).cast(pl.UInt32))
 
 
 def _by_bucket(
