@@ -133,12 +133,13 @@ mentions = st.lists(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(mentions, st.randoms(use_true_random=False), st.sampled_from([1, 3]))
+@given(mentions, st.randoms(use_true_random=False), st.sampled_from([1, 3, 100]))
 def test_order_and_buckets_change_nothing(write: Writer, rows: list[dict[str, Any]], random: Any, bucket: int) -> None:
     whole, table = write(rows)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(graph, "BUCKET", bucket)
         patched.setattr(graph, "_GROUP", 2)
+        patched.setattr(graph, "_PIECE", 2)
         again, table_again = write(random.sample(rows, len(rows)))
     assert again == whole
     assert table_again.equals(table)

@@ -6,6 +6,7 @@ Every object is encoded by Polars, in orjson's compact form; Python joins and wr
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, TypeVar
 
@@ -19,9 +20,11 @@ from drugmentions.model import MENTION
 SCHEMA: Final = "drugmentions/graph/1"
 BUILT_IN_SOURCES: Final = ("clinical_trials", "pubmed")
 BUCKET: Final = 150_000
-"""Mentions that are sorted and encoded at a time: some 200 MB. A drug's mentions are never parted."""
+"""Mentions that are sorted at a time, if no drug has more: some 200 MB. A drug's mentions are never parted."""
 _GROUP: Final = 8
 """Buckets that are filtered out of one file."""
+_PIECE: Final = 50_000
+"""Mentions of one drug that are encoded at a time, where it has a bucket for itself."""
 
 _ORDER: Final = (
     "drug",
@@ -36,6 +39,7 @@ _ORDER: Final = (
     "file",
     "record",
 )
+_SHOWN: Final = ("id", "title", "journal", "date")
 _MOSTLY_UNIQUE: Final = _ORDER[:4]
 _T = TypeVar("_T")
 _HEAD: Final = f'{{"schema":"{SCHEMA}","drugs":[\n'.encode()
@@ -74,20 +78,22 @@ def write_graph(
     total = mentions.select(pl.len()).collect(engine="streaming").item()
     buckets = _by_bucket(mentions, _with_buckets(mentions, drugs), scratch)
 
-    def encode(drugs_of: pl.DataFrame, rows: pl.LazyFrame) -> tuple[pl.DataFrame, pl.Series]:
+    def encode(drugs_of: pl.DataFrame, rows: pl.LazyFrame) -> tuple[pl.DataFrame, Callable[[BinaryIO], None]]:
         ordered = rows.collect(engine="streaming").pipe(_ordered, drugs_of)
-        return _as_table(ordered, drugs_of), _drug_lines(ordered, drugs_of, sources)
+        if drugs_of.height == 1 and ordered.height > _PIECE:
+            return _as_table(ordered, drugs_of), partial(_write_pieces, ordered, drugs_of, sources)
+        return _as_table(ordered, drugs_of), partial(_write_lines, _drug_lines(ordered, drugs_of, sources))
 
     def write_lines_and_yield_tables(*_pushed_down: object) -> Iterator[pl.DataFrame]:
         with graph.open("wb") as file:
             file.write(_HEAD)
             between = b""
-            for table_of, lines in _few_at_a_time(encode, buckets):
+            for table_of, write in _few_at_a_time(encode, buckets):
                 file.write(between)
-                _write_lines(lines, file)
+                write(file)
                 between = _BETWEEN
                 yield table_of
-                del table_of, lines  # or they wait here while the next ones are made
+                del table_of, write  # or what they hold waits here while the next is made
             file.write(_TAIL)
 
     tables = register_io_source(write_lines_and_yield_tables, schema=MENTION)
@@ -136,12 +142,13 @@ def _ordered(mentions: pl.DataFrame, drugs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_buckets(mentions: pl.LazyFrame, drugs: pl.DataFrame) -> pl.DataFrame:
-    """Add to the drugs, by name, their mentions (`len`) and `bucket`: neighbours with some `BUCKET` mentions together."""
+    """Add to the drugs, by name, `len`, their mentions, and `bucket`: neighbours of some `BUCKET` mentions together."""
     counts = mentions.group_by("drug").len().collect(engine="streaming")
     own = pl.col("len")
-    middle = own.cum_sum() - own // 2  # so that a drug of many mentions has a bucket nearly for itself
+    middle = own.cum_sum() - own // 2
+    large = pl.when(own >= BUCKET).then("drug")  # each has a bucket for itself
     with_counts = drugs.join(counts, on="drug", how="left", maintain_order="left").with_columns(own.fill_null(0))
-    return with_counts.with_columns(bucket=(middle // BUCKET).cast(pl.UInt32))
+    return with_counts.with_columns(bucket=pl.struct(middle // BUCKET, large).rle_id())
 
 
 def _by_bucket(
@@ -170,8 +177,8 @@ def _of_drugs(mentions: pl.LazyFrame, drugs: pl.DataFrame) -> pl.LazyFrame:
 
 def _drug_lines(ordered: pl.DataFrame, drugs: pl.DataFrame, sources: Sequence[str]) -> pl.Series:
     """One JSON object per drug, in the drugs' order. `ordered`: their mentions, sorted."""
-    names = sorted({*BUILT_IN_SOURCES, *sources, *ordered["source"].unique()})
-    mentions = _encoded(ordered, ("id", "title", "journal", "date"), ["source"])
+    names = _source_names(ordered, sources)
+    mentions = _encoded(ordered, _SHOWN, ["source"])
     table = drugs.select(pl.col("drug").cast(ordered.schema["drug"]), head=_json_expr("drug", "atccode", "atccodes"))
     fragments = [mentions.filter(pl.col("source") == name).select("drug", pl.col("text").alias(name)) for name in names]
     fragments.append(_journal_fragments(ordered).rename({"text": "journals"}))
@@ -182,6 +189,24 @@ def _drug_lines(ordered: pl.DataFrame, drugs: pl.DataFrame, sources: Sequence[st
     head = [pl.col("head").str.head(-1), pl.lit(',"mentions":{')]
     tail = [pl.lit('},"journals":['), pl.col("journals"), pl.lit("]}")]
     return table.select(pl.concat_str(*head, *lists, *tail, ignore_nulls=True).alias("line")).to_series()
+
+
+def _write_pieces(ordered: pl.DataFrame, drug: pl.DataFrame, sources: Sequence[str], file: BinaryIO) -> None:
+    """Write the line of one drug of many mentions, `_PIECE` of them at a time."""
+    head: str = drug.select(_json_expr("drug", "atccode", "atccodes")).item()
+    file.write(f'{head[:-1]},"mentions":{{'.encode())
+    for number, name in enumerate(_source_names(ordered, sources)):
+        file.write(f"{',' if number else ''}{orjson.dumps(name).decode()}:[".encode())
+        for place, piece in enumerate(ordered.filter(pl.col("source") == name).iter_slices(_PIECE)):
+            text = _encoded(piece, _SHOWN, [])["text"].item()
+            file.write(f"{',' if place else ''}{text}".encode())
+        file.write(b"]")
+    journals = _journal_fragments(ordered)["text"]
+    file.write(f'}},"journals":[{"".join(journals)}]}}'.encode())
+
+
+def _source_names(ordered: pl.DataFrame, sources: Sequence[str]) -> list[str]:
+    return sorted({*BUILT_IN_SOURCES, *sources, *ordered["source"].unique()})
 
 
 def _journal_fragments(ordered: pl.DataFrame) -> pl.DataFrame:
