@@ -20,14 +20,18 @@ _FROM_PUBLICATION: Final = [name for name in MENTION_PART if name in PUBLICATION
 def scan_parts(parts: Sequence[Parts]) -> pl.LazyFrame:
     """All publications of all parts, before merging (`PUBLICATION`)."""
     empty = pl.LazyFrame(schema=PUBLICATION)
-    scan = [pl.scan_parquet([part.publications for part in parts]).select(PUBLICATION.names())] if parts else []
+    scan = (
+        [pl.scan_parquet([part.publications for part in parts], glob=False).select(PUBLICATION.names())]
+        if parts
+        else []
+    )
     return pl.concat([empty, *scan])
 
 
 def scan_mentions(parts: Sequence[Parts]) -> pl.LazyFrame:
     """All mentions of all parts, before merging (`MENTION_PART`)."""
     empty = pl.LazyFrame(schema=MENTION_PART)
-    scan = [pl.scan_parquet([part.mentions for part in parts])] if parts else []
+    scan = [pl.scan_parquet([part.mentions for part in parts], glob=False)] if parts else []
     return pl.concat([empty, *scan])
 
 
@@ -54,8 +58,7 @@ def assemble(
     ):
         found = write_graph(mentions, lexicon.drugs, sources, graph, table, scratch)
         refused = _write_rejects(parts, other_rejects, rejects)
-    outcomes = dict(zip(*merging.merges["outcome"].value_counts(sort=True), strict=True))
-    removed = sum(outcomes.values())
+    removed = merging.merges.height
     total = publications.select((~pl.col("deleted")).sum()).collect().item()
     return {"publications": total - removed, "merged": removed, "mentions": found, "rejects": refused}
 
@@ -130,7 +133,9 @@ def _journal_counts(publications: pl.LazyFrame) -> pl.DataFrame:
 
 def _write_rejects(parts: Sequence[Parts], other: pl.DataFrame, path: Path) -> int:
     """Write all rejects, sorted; returns how many."""
-    rejects = pl.concat([other.lazy(), *(pl.scan_parquet(part.rejects) for part in parts)]).select(REJECT.names())
+    rejects = pl.concat([other.lazy(), *(pl.scan_parquet(part.rejects, glob=False) for part in parts)]).select(
+        REJECT.names()
+    )
     ordered = rejects.sort("file", "record", "line", "reason", "raw", nulls_last=True)
     ordered.sink_parquet(path, compression="zstd", compression_level=1)
-    return int(pl.scan_parquet(path).select(pl.len()).collect().item())
+    return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())

@@ -94,7 +94,7 @@ class Workspace:
     def part_paths(self, kind: str) -> list[Path]:
         """Paths of the parts in force, of `publications`, `mentions` or `rejects`. Raises OutputError without any."""
         try:
-            names = pl.read_parquet(self.manifest)[kind].unique(maintain_order=True)
+            names = pl.read_parquet(self.manifest, glob=False)[kind].unique(maintain_order=True)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise OutputError(
                 f"{self.manifest}: can't be read ({error})", "run `drugmentions run` to make the output anew"
@@ -104,13 +104,16 @@ class Workspace:
 
 @contextmanager
 def output_errors(path: Path) -> Iterator[None]:
-    """Turn the system's errors on writing below `path` into an OutputError."""
+    """Turn the system's errors on writing below `path` into an OutputError; Polars wraps some in errors of its own."""
+    hint = "check that the directory exists, is writable and has free space, or name another with --out"
     try:
         yield
     except OSError as error:
-        where = error.filename or path
-        hint = "check that the directory exists, is writable and has free space, or name another with --out"
-        raise OutputError(f"{where}: {error.strerror or error}", hint) from error
+        raise OutputError(f"{error.filename or path}: {error.strerror or error}", hint) from error
+    except pl.exceptions.PolarsError as error:
+        if "(os error " not in str(error):
+            raise
+        raise OutputError(f"{path}: {str(error).rpartition('error: ')[2]}", hint) from error
 
 
 @contextmanager

@@ -65,11 +65,11 @@ def write_publications(
         readings = [read_slow(files, PUBLICATION_FIELDS, _fresh(scratch, "again"))]
         _sink_publications(readings, files, publications)
     read = dict(ChainMap(*(reading.read for reading in readings)))
-    kept = _kept_by_file(pl.scan_parquet(publications))
+    kept = _kept_by_file(pl.scan_parquet(publications, glob=False))
     untitled = _untitled(readings if kept["publications"].sum() < sum(read.values()) else [])
     refused = pl.concat([*(reading.rejects for reading in readings), untitled.filter(~_BLANK).pipe(_as_rejects).lazy()])
     refused.sort("file", "record", "line").sink_parquet(rejects, compression=COMPRESSION)
-    return _account(files, read, kept, pl.read_parquet(rejects, columns=["file"]), untitled.filter(_BLANK))
+    return _account(files, read, kept, pl.read_parquet(rejects, columns=["file"], glob=False), untitled.filter(_BLANK))
 
 
 def write_mentions(
@@ -81,7 +81,7 @@ def write_mentions(
         on_rows(batch.height)
         return batch
 
-    rows = pl.scan_parquet(publications).filter(~pl.col("deleted"))
+    rows = pl.scan_parquet(publications, glob=False).filter(~pl.col("deleted"))
     kept = [name for name in MENTION_PART if name in PUBLICATION]
     found = [
         rows.filter(pl.col(column).is_not_null())
@@ -108,7 +108,9 @@ def read_drug_lists(files: Iterable[SourceFile], scratch: Path) -> tuple[Lexicon
 
 def _searched(publications: Path) -> list[str]:
     """The columns that hold titles."""
-    official = pl.scan_parquet(publications).select(pl.col("official_title").is_not_null().any()).collect().item()
+    official = (
+        pl.scan_parquet(publications, glob=False).select(pl.col("official_title").is_not_null().any()).collect().item()
+    )
     return ["title", "official_title"] if official else ["title"]
 
 

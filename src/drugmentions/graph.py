@@ -166,7 +166,7 @@ def _by_bucket(
         if len(groups) > 1:
             path = scratch / f"group-{number}.parquet"
             mentions.pipe(_of_drugs, pl.concat(group)).sink_parquet(path, compression="lz4")
-            held = pl.scan_parquet(path)
+            held = pl.scan_parquet(path, glob=False)
         for some in group:
             yield some, held.pipe(_of_drugs, some)
 
@@ -257,7 +257,7 @@ def load_graph(path: Path | str) -> Graph:
         lines = _object_lines(file)
         drugs = _decoded(lines, _HEAD_FIELDS, until=b',"mentions":{')
         if from_table:
-            return Graph(drugs, pl.scan_parquet(table).select(GRAPH_MENTION.names()))
+            return Graph(drugs, pl.scan_parquet(table, glob=False).select(GRAPH_MENTION.names()))
         return Graph(drugs, _mentions_of(lines).lazy())
     except (OSError, ValueError, KeyError, TypeError, AttributeError, pl.exceptions.PolarsError) as error:
         what = error.strerror if isinstance(error, OSError) else f"not a graph of drugmentions ({error})"

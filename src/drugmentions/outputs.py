@@ -17,7 +17,7 @@ def scan_publications(out: Path | str = "out") -> pl.LazyFrame:
     """
     parts = Workspace(Path(out)).part_paths("publications")
     empty = pl.LazyFrame(schema=PUBLICATION)
-    return pl.concat([empty, *(pl.scan_parquet(part).select(PUBLICATION.names()) for part in parts)])
+    return pl.concat([empty, *(pl.scan_parquet(part, glob=False).select(PUBLICATION.names()) for part in parts)])
 
 
 def scan_mentions(out: Path | str = "out") -> pl.LazyFrame:
@@ -38,7 +38,7 @@ def scan_merges(out: Path | str = "out") -> pl.LazyFrame:
 def _scan(path: Path) -> pl.LazyFrame:
     if not path.is_file():
         raise OutputError(f"{path}: no such file", "name an output directory of `drugmentions run`")
-    return pl.scan_parquet(path)
+    return pl.scan_parquet(path, glob=False)
 
 
 _SCANS = {

@@ -292,3 +292,6 @@ def test_names_with_newlines_brackets_and_dashes(command: Command, inputs: Path,
         (inputs / name).write_text(f"id,title\n{number},Ethanol\n")
     assert command("run", "in").code == 0
     assert outputs().found() == GOOD | {("ETHANOL", str(number)) for number in range(3, 8)}
+    assert command("run", "in", "-o", "out [*]?").code == 0
+    assert command("export", "publications", "out [*]?", "-o", "p [*].csv").code == 0
+    assert command("adhoc", "related", "ethanol", "out [*]?").json()["related"]
