@@ -34,21 +34,14 @@ from drugmentions.plan import Ignored, Plan, plan
 RUN_SCHEMA = "drugmentions/run/1"
 
 
-class FileReport(msgspec.Struct):
+class FileReport(FileCounts, kw_only=True):
     """What a source file was taken for, and what became of its records."""
 
-    file: str
     kind: str
     source: str
     format: str
     bytes: int
-    read: int = 0
-    publications: int = 0
-    deletions: int = 0
-    rejects: int = 0
-    blanks: int = 0
-    unread_dates: int = 0
-    note: str = ""
+    note: str
 
 
 class LexiconReport(msgspec.Struct):

@@ -42,7 +42,6 @@ def clean_text_expr(text: pl.Expr) -> pl.Expr:
 
     White space is Unicode White_Space. A maximal run of escapes that isn't valid UTF-8 as a whole is dropped. Decoding
     comes first, once, so decoded white space collapses too; decoded control characters, NUL among them, stay.
-    Source: DESIGN.md, "Text".
     """
     return where_expr(text, _is_untidy, _tidied)
 
@@ -56,10 +55,7 @@ def fold_case_expr(text: pl.Expr) -> pl.Expr:
 
 
 def journal_key_expr(journal: pl.Expr) -> pl.Expr:
-    """What identifies a journal: its name case-folded, without white space and without final dots.
-
-    Source: DESIGN.md, "Journals".
-    """
+    """What identifies a journal: its name case-folded, without white space and without final dots."""
     without_blanks = fold_case_expr(journal).str.replace_all(" ", "", literal=True)
     return where_expr(without_blanks, _has_space, _without_space).str.strip_chars_end(".")
 

@@ -60,7 +60,7 @@ def parse_date_expr(text: pl.Expr, formats: Sequence[str] = ()) -> pl.Expr:
     """Cleaned text as a date of the precision it was printed in: `2020-03-01`, `2003-04` or `2003`.
 
     Elementwise, String to String. Null where the text is null or no format fits it exactly: a day that the Gregorian
-    calendar lacks, a year outside 1000 to 2100, `05/25/2020`, a time of day. Source: DESIGN.md, "Dates".
+    calendar lacks, a year outside 1000 to 2100, `05/25/2020`, a time of day. Source: README.md, "Dates".
 
     `formats` are tried first, in their order; see `check_date_format`, whose ValueError is raised for a wrong one.
     """
@@ -106,7 +106,7 @@ def _real_date(iso: pl.Expr) -> pl.Expr:
 
 
 def _by_standard_formats(text: pl.Expr) -> pl.Expr:
-    """ISO's spelling of the formats of DESIGN.md, whether or not there is such a day; nothing else becomes ISO's."""
+    """ISO's spelling of the standard formats, whether or not there is such a day; nothing else becomes ISO's."""
     rewritten = where_expr(text, lambda date: date.str.contains(_OTHER), _other_as_iso)
     return once_expr(rewritten.str.replace_many(_TABBED_MONTHS, ascii_case_insensitive=True), _day_first_as_iso)
 

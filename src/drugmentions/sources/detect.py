@@ -1,7 +1,7 @@
 """Recognise what a file holds by its first bytes, the configuration and its name, and how it is to be read.
 
 The configuration decides first, then the file's name and those of the directories around it, then the content. Content
-alone says the format. Source: DESIGN.md, "Source files".
+alone says the format.
 """
 
 import csv

@@ -1,7 +1,7 @@
 """Find the files that the inputs name, each once, by listing directories; opens nothing but a run.json of ours.
 
 A directory is walked, a file or what a glob matches is taken. `file` is the INPUT as typed, normalised, plus the path
-below it, with slashes; bytes of a name that aren't UTF-8 are shown as escapes. Source: DESIGN.md, "Source files".
+below it, with slashes; bytes of a name that aren't UTF-8 are shown as escapes.
 """
 
 # Names stay text, as typed and listed: Path would normalise them too early, and is slow for a hundred thousand files.
