@@ -1,5 +1,9 @@
 import nox
 
+PROJECT = nox.project.load_toml("pyproject.toml")
+TEST = nox.project.dependency_groups(PROJECT, "test")
+LINT = nox.project.dependency_groups(PROJECT, "lint")
+
 nox.options.default_venv_backend = "venv"
 nox.options.sessions = ["tests", "lint", "typing", "docs"]
 nox.options.reuse_existing_virtualenvs = True
@@ -7,14 +11,14 @@ nox.options.reuse_existing_virtualenvs = True
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    session.install("-e", ".", "--group", "test")
+    session.install("-e", ".", *TEST)
     session.run("pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session(default=False)
 def slow(session: nox.Session) -> None:
     """Every character, thousands of examples: half an hour."""
-    session.install("-e", ".", "--group", "test")
+    session.install("-e", ".", *TEST)
     session.run(
         "pytest", "-n", "auto", "-m", "slow or not slow", *session.posargs, env={"HYPOTHESIS_PROFILE": "thorough"}
     )
@@ -22,22 +26,21 @@ def slow(session: nox.Session) -> None:
 
 @nox.session(default=False, python=["3.11", "3.12", "3.13"])
 def pythons(session: nox.Session) -> None:
-    session.install("-e", ".", "--group", "test")
+    session.install("-e", ".", *TEST)
     session.run("pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session(default=False)
 def minimums(session: nox.Session) -> None:
     """The lowest versions that pyproject.toml allows."""
-    project = nox.project.load_toml("pyproject.toml")["project"]
-    lowest = [requirement.replace(">=", "==") for requirement in project["dependencies"]]
-    session.install("-e", ".", "--group", "test", *lowest)
+    lowest = [requirement.replace(">=", "==") for requirement in PROJECT["project"]["dependencies"]]
+    session.install("-e", ".", *TEST, *lowest)
     session.run("pytest", "-n", "auto", *session.posargs)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    session.install("-e", ".", "--group", "lint")
+    session.install("-e", ".", *LINT)
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports")
@@ -45,7 +48,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    session.install("-e", ".", "--group", "lint", "--group", "test", "nox", "ahocorasick_rs")
+    session.install("-e", ".", *LINT, *TEST, "nox", "ahocorasick_rs")
     session.run("mypy")
 
 
@@ -67,7 +70,7 @@ def bare(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """What README says is what happens."""
-    session.install("-e", ".", "--group", "test")
+    session.install("-e", ".", *TEST)
     session.run("pytest", "tests/test_docs.py", *session.posargs)
 
 
