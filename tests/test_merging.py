@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from drugmentions import merging
 from drugmentions.matching.oracle import normal_form
-from drugmentions.merging import RELEASE_UNIT, merge
-from drugmentions.model import PUBLICATION
+from drugmentions.merging import merge
+from drugmentions.model import PUBLICATION, VERSION_UNIT
 
 Row = dict[str, Any]
 
@@ -67,7 +67,7 @@ def test_the_later_file_wins_and_its_nulls_are_filled_from_the_highest_below() -
         (row("a:9", "1", "x"), row("a:10", "1", "y"), "y"),  # records are numbers
         (row("z", "1", "x", revision=0), row("a", "1", "y", revision=1), "y"),
         (row("z", "1", "x", revision=240_001), row("a", "1", "y", revision=240_002), "y"),
-        (row("z", "1", "x", revision=250_001), row("a", "1", "y", revision=2 * RELEASE_UNIT), "y"),
+        (row("z", "1", "x", revision=250_001), row("a", "1", "y", revision=2 * VERSION_UNIT), "y"),
     ],
 )
 def test_the_revision_key_is_version_release_file_record(first: Row, second: Row, winner: str) -> None:
@@ -100,7 +100,7 @@ def test_a_deletion_removes_the_records_below_it(tombstone: Row, left: list[str]
 
 
 def test_a_version_does_not_lift_a_record_above_a_deletion() -> None:
-    left, _ = merged(row("a", "1", "x", revision=5 * RELEASE_UNIT + 1), row("b", "1", None, revision=2))
+    left, _ = merged(row("a", "1", "x", revision=5 * VERSION_UNIT + 1), row("b", "1", None, revision=2))
     assert left == []
 
 
@@ -162,11 +162,11 @@ def plain_merge(rows: list[Row]) -> list[Row]:
     ids = {(row["source"], row["id"]) for row in rows if row["id"] is not None}
     for identity in sorted(ids):
         records = [row for row in rows if (row["source"], row["id"]) == identity]
-        removed = [(row["revision"] % RELEASE_UNIT, row["file"]) for row in records if row["deleted"]]
+        removed = [(row["revision"] % VERSION_UNIT, row["file"]) for row in records if row["deleted"]]
         standing = [
             row
             for row in records
-            if not row["deleted"] and all((row["revision"] % RELEASE_UNIT, row["file"]) >= until for until in removed)
+            if not row["deleted"] and all((row["revision"] % VERSION_UNIT, row["file"]) >= until for until in removed)
         ]
         if standing:
             left.append(filled(sorted(standing, key=lambda row: (row["revision"], row["file"], row["record"]))[::-1]))
@@ -207,7 +207,7 @@ records = st.builds(
     st.sampled_from([None, "J", "j.", "K"]),
     st.sampled_from([None, "2020"]),
     st.sampled_from([None, None, "O", "P"]),
-    st.sampled_from([0, 1, 2, RELEASE_UNIT]),
+    st.sampled_from([0, 1, 2, VERSION_UNIT]),
     st.sampled_from([False, False, False, True]),
 )  # fmt: skip
 

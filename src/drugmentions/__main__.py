@@ -24,9 +24,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except DrugmentionsError as error:
         narrator.error(str(error), error.hint)
         code = error.exit_code
-    except typer.Abort:
-        code = ExitCode.INTERRUPTED
-    except KeyboardInterrupt:
+    except (typer.Abort, KeyboardInterrupt):
         code = ExitCode.INTERRUPTED
     except _Terminated:
         code = ExitCode.TERMINATED

@@ -59,11 +59,15 @@ class Workspace:
         finally:
             shutil.rmtree(self.scratch, ignore_errors=True)
 
-    def scratch_dir(self, name: str) -> Path:
-        """A new directory below `scratch`."""
+    @contextmanager
+    def scratch_dir(self, name: str) -> Iterator[Path]:
+        """A new directory below `scratch`, gone when it is left."""
         path = self.scratch / name
         path.mkdir()
-        return path
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
 
     def write_manifest(self, parts: Sequence[Parts]) -> None:
         """Name the parts that are in force, in one step, and collect those that aren't."""

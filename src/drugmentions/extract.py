@@ -15,6 +15,7 @@ from drugmentions.model import MENTION_PART, PUBLICATION, RAW_LIMIT, REJECT, Bat
 from drugmentions.sources.columns import DRUG_FIELDS, PUBLICATION_FIELDS
 from drugmentions.sources.conform import conform
 from drugmentions.sources.reading import Reading, open_fast, read_slow
+from drugmentions.sources.spool import UNTITLED
 
 FAST_FROM: Final = 1 << 20
 """Bytes from which the fast reader pays: it costs some milliseconds to open, the slow one a microsecond per record."""
@@ -140,12 +141,7 @@ def _sink_publications(readings: list[Reading], files: tuple[SourceFile, ...], p
 
 def _untitled(readings: list[Reading]) -> pl.DataFrame:
     """Records that have no title: `file, record, line, raw, blank`."""
-    empty = pl.LazyFrame(
-        schema={**{name: REJECT[name] for name in ("file", "record", "line", "raw")}, "blank": pl.Boolean}
-    )
-    return pl.concat(
-        [empty, *(reading.untitled.select(empty.collect_schema().names()) for reading in readings)]
-    ).collect()
+    return pl.concat([pl.LazyFrame(schema=UNTITLED), *(reading.untitled for reading in readings)]).collect()
 
 
 def _as_rejects(untitled: pl.DataFrame, reason: str = "no title") -> pl.DataFrame:

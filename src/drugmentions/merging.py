@@ -16,13 +16,11 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from drugmentions.matching.normalise import normal_form_expr
-from drugmentions.model import PUBLICATION
+from drugmentions.model import PUBLICATION, VERSION_UNIT
 from drugmentions.text import journal_key_expr
 
 BUCKET: Final = 4_000_000
 """Records whose ids are compared at a time: some 100 MB of hashes."""
-RELEASE_UNIT: Final = 1_000_000_000
-"""What a version counts for in `revision`; what is left is the release."""
 
 _KEY: Final = ["file", "record"]
 _CONTENT: Final = ["source", "title", "official_title", "journal", "journal_kind", "date", "retracted"]
@@ -142,7 +140,7 @@ def _with_provider(records: pl.LazyFrame) -> pl.LazyFrame:
 
 def _apply_deletions(ranked: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Part the records into those that stand and those that a deletion removes; tombstones are in neither."""
-    release = [(pl.col("revision") % RELEASE_UNIT).alias("release"), "file"]
+    release = [(pl.col("revision") % VERSION_UNIT).alias("release"), "file"]
     tombstones = (
         ranked.filter("deleted")
         .select("source", "id", until=pl.struct(release))
@@ -152,7 +150,7 @@ def _apply_deletions(ranked: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     )
     records = ranked.filter(~pl.col("deleted")).join(tombstones, on=["source", "id"], how="left", maintain_order="left")
     until = pl.col("until").struct
-    at = pl.col("revision") % RELEASE_UNIT
+    at = pl.col("revision") % VERSION_UNIT
     below = (at < until.field("release")) | ((at == until.field("release")) & (pl.col("file") < until.field("file")))
     below = below.fill_null(value=False)
     return records.filter(~below).drop("until"), records.filter(below).drop("until")

@@ -26,6 +26,9 @@ PUBLICATION: Final = pl.Schema(
 10^9 + year x 10^4 + number of the PubMed file, each 0 where unknown. `record`: 1-based, the header not counted.
 `deleted`: a tombstone, with an id and no title."""
 
+VERSION_UNIT: Final = 1_000_000_000
+"""What a version counts for in `revision`; what is left is the release."""
+
 REJECT: Final = pl.Schema(
     {
         "file": pl.String,

@@ -96,18 +96,18 @@ def run(inputs: Sequence[str], config: Config, progress: Progress | None = None)
         planned = plan_run(inputs, config)
     with output_errors(out), Workspace(out).opened() as workspace:
         progress.planned(sum(len(batch.files) for batch in planned.batches), _size(planned))
-        with clock.timed("lexicon"):
-            lexicon, list_rejects, list_counts = read_drug_lists(planned.drug_lists, workspace.scratch_dir("lists"))
+        with clock.timed("lexicon"), workspace.scratch_dir("lists") as scratch:
+            lexicon, list_rejects, list_counts = read_drug_lists(planned.drug_lists, scratch)
             check_lexicon(lexicon, [file.file for file in planned.drug_lists])
         with clock.timed("extract"):
             parts = list(_extract_all(planned, lexicon, config, workspace, progress))
         files = _file_reports(planned, [*list_counts, *(count for part in parts for count in part.counts)])
         check_limit(files, config)
         others = pl.concat([list_rejects, _unreadable_rejects(planned.unreadable)])
-        with clock.timed("assemble"):
+        with clock.timed("assemble"), workspace.scratch_dir("assemble") as scratch:
             progress.step("assemble")
             sources = sorted({source.name for source in config.source if source.kind == "publications"})
-            counts = assemble(parts, lexicon, others, sources, out, workspace.scratch_dir("assemble"))
+            counts = assemble(parts, lexicon, others, sources, out, scratch)
         report = RunReport(
             schema=RUN_SCHEMA,
             inputs=list(inputs),
@@ -162,14 +162,15 @@ def _extract_all(
 ) -> Iterator[Parts]:
     for batch in planned.batches:
         progress.step(batch.files[0].file)
-        yield extract(
-            batch,
-            lexicon,
-            workspace.parts,
-            workspace.scratch_dir(batch.name),
-            overlaps=config.matching.overlaps,
-            on_rows=progress.rows,
-        )
+        with workspace.scratch_dir(batch.name) as scratch:
+            yield extract(
+                batch,
+                lexicon,
+                workspace.parts,
+                scratch,
+                overlaps=config.matching.overlaps,
+                on_rows=progress.rows,
+            )
         progress.batch_done(len(batch.files), sum(file.fingerprint.size for file in batch.files))
 
 

@@ -218,6 +218,7 @@ def test_a_graph_that_is_none(command: Command, tmp_path: Path) -> None:
         '"title"\n"The ethanol"\nnone\nÉthanol and ETHANOL™\n',
         "pmid\ttitle\n1\tThe ethanol\n2\t\n3\tÉthanol and ETHANOL™\n",
         '{"id": 1, "title": "The ethanol"}\n{"id": 2}\n{"id": 3, "title": "Éthanol and ETHANOL™"}\n',
+        '{"PMID": "1", "Title": "The ethanol"}\n[]\n{"PMID": 3, "Title": "Éthanol and ETHANOL™"}\n',
     ],
 )
 def test_match_takes_csv_ndjson_and_lines(command: Command, tmp_path: Path, titles: str) -> None:

@@ -13,7 +13,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 no inputs, no drugs, unknown drug or too many "
-    "rejects, 4 output, 5 an extra is missing, 75 locked, 130/143 interrupted.",
+    "rejects, 4 output, 130/143 interrupted.",
 )
 app.command("run")(run.run_command)
 app.add_typer(adhoc.app, name="adhoc")

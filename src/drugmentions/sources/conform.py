@@ -4,14 +4,12 @@ from typing import Final
 
 import polars as pl
 
-from drugmentions.model import PUBLICATION, SourceFile
+from drugmentions.model import PUBLICATION, VERSION_UNIT, SourceFile
 from drugmentions.sources.dates import parse_date_expr
 from drugmentions.text import clean_text_expr
 
 CONFORMED: Final = pl.Schema({**PUBLICATION, "unread_date": pl.String()})
 """`PUBLICATION`, and the text of a date that couldn't be read."""
-
-VERSION_UNIT: Final = 1_000_000_000
 
 
 def conform(records: pl.LazyFrame, files: tuple[SourceFile, ...]) -> pl.LazyFrame:

@@ -54,14 +54,17 @@ def _csv_rows(rows: Iterator[list[str]], title: int, identity: int | None) -> It
 
 
 def _json_rows(first: str, rest: io.TextIOWrapper) -> Iterator[tuple[str, str | None]]:
-    keys = find_keys((), Kind.PUBLICATIONS)
+    keys = find_keys(tuple(_parsed(first)), Kind.PUBLICATIONS)
     for number, line in enumerate(_chain(first, rest), 1):
         record = _parsed(line)
-        found = {
-            field: next((record[key] for key in keys[field] if record.get(key)), None) for field in ("id", "title")
-        }
+        found = {field: _first(record, keys[field]) for field in ("id", "title")}
         title = found["title"]
-        yield str(found["id"] or number), title if isinstance(title, str) else None
+        yield str(number if found["id"] is None else found["id"]), title if isinstance(title, str) else None
+
+
+def _first(record: dict[str, object], keys: list[str]) -> object:
+    """The first of these keys' values that isn't empty."""
+    return next((value for value in map(record.get, keys) if value is not None and value != ""), None)
 
 
 def _parsed(line: str) -> dict[str, object]:
