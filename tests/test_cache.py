@@ -5,7 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from drugmentions.cache import describe_output, output_errors, replacing
+from drugmentions.cache import describe_output
+from drugmentions.durable import output_errors, replacing
 from drugmentions.errors import OutputError
 
 

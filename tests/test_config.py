@@ -351,7 +351,7 @@ def test_what_is_written_shows_every_value_in_force() -> None:
         "[[source]]\n"
         'name = "a"\nfiles = ["*"]\nkind = "publications"\ncolumns = {id = ["x", "y\\""]}\ndates = []\n\n'
         "[run]\n"
-        'strict = false\nout = "out"\ndrugs = []\n'
+        'strict = false\nout = "out"\ndrugs = []\nkeep_missing = false\nwait = "0"\nif_locked = "fail"\n'
     )
 
 

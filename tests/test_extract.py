@@ -15,6 +15,7 @@ from drugmentions.model import MENTION_PART, REJECT, Batch, Parts
 from drugmentions.plan import plan
 from drugmentions.sources.conform import CONFORMED, conform
 
+KINDS = ("publications", "mentions", "rejects")
 ROWS = "id,title,date,journal\n1,Ethanol,01/01/2020,J\n2,,2020,J\n,,,\n\n3,No drug,31/02/2020,\n"
 
 
@@ -26,6 +27,10 @@ def lexicon(tmp_path: Path) -> Lexicon:
 
 def batches_of(directory: Path) -> tuple[Batch, ...]:
     return plan([str(directory)], Config(), directory / "out").batches
+
+
+def read(parts: Parts, kind: str) -> pl.DataFrame:
+    return pl.read_parquet(getattr(parts, kind).path)
 
 
 def extracted(batch: Batch, lexicon: Lexicon, directory: Path) -> Parts:
@@ -47,7 +52,7 @@ def test_a_batch_becomes_three_parts_that_add_up(
     parts = extracted(batch, lexicon, tmp_path / "work")
     (counts,) = parts.counts
     assert (counts.read, counts.publications, counts.rejects, counts.blanks, counts.unread_dates) == (5, 2, 1, 2, 1)
-    publications, mentions, rejects = map(pl.read_parquet, (parts.publications, parts.mentions, parts.rejects))
+    publications, mentions, rejects = (read(parts, kind) for kind in KINDS)
     assert (publications.schema, mentions.schema, rejects.schema) == (CONFORMED, MENTION_PART, REJECT)
     assert publications.select("record", "id", "date", "unread_date").rows() == [
         (1, "1", "2020-01-01", None),
@@ -62,9 +67,9 @@ def test_doing_it_again_gives_the_same_rows(tmp_path: Path, lexicon: Lexicon) ->
     (tmp_path / "in/pubmed.csv").write_text(ROWS)
     (batch,) = batches_of(tmp_path / "in")
     first, second = (extracted(batch, lexicon, tmp_path / name) for name in ("a", "b"))
-    assert Path(first.mentions).name == Path(second.mentions).name
-    for kind in ("publications", "mentions", "rejects"):
-        assert pl.read_parquet(getattr(first, kind)).equals(pl.read_parquet(getattr(second, kind)))
+    for kind in KINDS:
+        assert Path(getattr(first, kind).path).name == Path(getattr(second, kind).path).name
+        assert read(first, kind).equals(read(second, kind))
 
 
 def test_a_bad_row_in_a_large_file_costs_a_row(

@@ -9,13 +9,14 @@ from drugmentions.config import Config, load_config
 from drugmentions.errors import NoDrugsError
 from drugmentions.extract import read_drug_lists
 from drugmentions.graph import Graph, load_graph
+from drugmentions.lists import check_lexicon
 from drugmentions.matching.engine import find_mentions
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.outputs import scan_mentions, scan_publications, scan_rejects
-from drugmentions.pipeline import RunReport, check_lexicon
 from drugmentions.pipeline import run as _run
 from drugmentions.plan import plan_drug_lists
 from drugmentions.queries import drugs_of_journal, journals_of_drug, related_drugs, top_journals
+from drugmentions.report import RunReport
 
 __all__ = [
     "Graph",

@@ -1,12 +1,16 @@
 """Step three, assemble: all parts -> mentions, rejects and graph. Merges duplicates, sorts, writes each in one step."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import polars as pl
 
-from drugmentions.cache import GRAPH, MENTIONS, REJECTS, replacing
+from drugmentions.cache import GRAPH, MENTIONS, REJECTS
+from drugmentions.durable import replacing
+from drugmentions.failpoints import failpoint
 from drugmentions.graph import write_graph
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.merging import Merging, merge
@@ -21,7 +25,7 @@ def scan_parts(parts: Sequence[Parts]) -> pl.LazyFrame:
     """All publications of all parts, before merging (`PUBLICATION`)."""
     empty = pl.LazyFrame(schema=PUBLICATION)
     scan = (
-        [pl.scan_parquet([part.publications for part in parts], glob=False).select(PUBLICATION.names())]
+        [pl.scan_parquet([part.publications.path for part in parts], glob=False).select(PUBLICATION.names())]
         if parts
         else []
     )
@@ -31,8 +35,15 @@ def scan_parts(parts: Sequence[Parts]) -> pl.LazyFrame:
 def scan_mentions(parts: Sequence[Parts]) -> pl.LazyFrame:
     """All mentions of all parts, before merging (`MENTION_PART`)."""
     empty = pl.LazyFrame(schema=MENTION_PART)
-    scan = [pl.scan_parquet([part.mentions for part in parts], glob=False)] if parts else []
+    scan = [pl.scan_parquet([part.mentions.path for part in parts if part.mentions], glob=False)] if parts else []
     return pl.concat([empty, *scan])
+
+
+class Assembled(NamedTuple):
+    """What the outputs hold, and what the graph was made of: two graphs of one digest are the same."""
+
+    counts: dict[str, int]
+    graph_of: str
 
 
 def assemble(
@@ -42,25 +53,50 @@ def assemble(
     sources: Sequence[str],
     out: Path,
     scratch: Path,
-) -> dict[str, int]:
-    """Write the graph, the mentions and the rejects into `out`; returns counts of what they hold.
+    *,
+    standing: str = "",
+    before_replacing: Callable[[Path], None] = lambda _table: None,
+) -> Assembled:
+    """Write the graph, the mentions and the rejects into `out`.
 
     other_rejects: those that belong to no part (`REJECT`). sources: the names that the graph's drugs list beside the
-    built-in ones. scratch: an empty directory. Each file is replaced in one step, after all are written.
+    built-in ones. scratch: an empty directory. standing: what the graph and the mentions in `out` were made of, empty
+    where they aren't whole; they stay where it is the same. before_replacing is called with the new table of mentions
+    while the old one stands. Each file is replaced in one step, after all are written.
     """
     publications = scan_parts(parts)
     merging = merge(publications)
+    failpoint("merged")
     mentions = merged_mentions(scan_mentions(parts), merging).pipe(_with_shown_journals, publications, merging)
-    with (
-        replacing(out / GRAPH) as graph,
-        replacing(out / MENTIONS) as table,
-        replacing(out / REJECTS) as rejects,
-    ):
-        found = write_graph(mentions, lexicon.drugs, sources, graph, table, scratch)
+    total, graph_of = _digest(mentions, lexicon.drugs, sources)
+    with ExitStack() as written:
+        rejects = written.enter_context(_replacing(out / REJECTS))
+        if graph_of != standing:
+            table = written.enter_context(_replacing(out / MENTIONS))
+            graph = written.enter_context(_replacing(out / GRAPH))
+            write_graph(mentions, lexicon.drugs, sources, graph, table, scratch)
+            before_replacing(table)
         refused = _write_rejects(parts, other_rejects, rejects)
+        failpoint("outputs-written")
     removed = merging.merges.height
-    total = publications.select((~pl.col("deleted")).sum()).collect().item()
-    return {"publications": total - removed, "merged": removed, "mentions": found, "rejects": refused}
+    records = publications.select((~pl.col("deleted")).sum()).collect().item()
+    counts = {"publications": records - removed, "merged": removed, "mentions": total, "rejects": refused}
+    return Assembled(counts, graph_of)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    with replacing(path) as temporary:
+        yield temporary
+    failpoint(f"{path.stem}-replaced")
+
+
+def _digest(mentions: pl.LazyFrame, drugs: pl.DataFrame, sources: Sequence[str]) -> tuple[int, str]:
+    """The number of merged mentions, and a digest of all that the graph is made of, in whatever order it comes."""
+    row = pl.struct(name for name in MENTION_PART if name not in _KEY)
+    sums = mentions.select(pl.len(), one=row.hash(1).sum(), two=row.hash(2).sum()).collect(engine="streaming").row(0)
+    made_of = (pl.__version__, sums, drugs.write_ndjson(), sorted(sources))
+    return sums[0], sha256(repr(made_of).encode()).hexdigest()
 
 
 def merged_mentions(mentions: pl.LazyFrame, merging: Merging) -> pl.LazyFrame:
@@ -133,7 +169,7 @@ def _journal_counts(publications: pl.LazyFrame) -> pl.DataFrame:
 
 def _write_rejects(parts: Sequence[Parts], other: pl.DataFrame, path: Path) -> int:
     """Write all rejects, sorted; returns how many."""
-    rejects = pl.concat([other.lazy(), *(pl.scan_parquet(part.rejects, glob=False) for part in parts)]).select(
+    rejects = pl.concat([other.lazy(), *(pl.scan_parquet(part.rejects.path, glob=False) for part in parts)]).select(
         REJECT.names()
     )
     ordered = rejects.sort("file", "record", "line", "reason", "raw", nulls_last=True)

@@ -1,23 +1,62 @@
-"""Where a run keeps what it makes: parts under OUT/.cache, and outputs that are replaced in one step."""
+"""What a run leaves for the next one: parts under OUT/.cache, the manifest that names them, and records kept for good.
+
+Nothing here is trusted unseen. A file whose fingerprint is the recorded one is taken as it is; any other is compared
+with its recorded digest before anything parses it, and what doesn't check counts as not there.
+"""
 
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+import tempfile
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import polars as pl
 
+from drugmentions.durable import (
+    current_fingerprint,
+    digest,
+    is_running,
+    remove_left_over,
+    replacing,
+    sync,
+)
 from drugmentions.errors import OutputError
-from drugmentions.model import Parts
+from drugmentions.failpoints import failpoint
+from drugmentions.model import FileCounts, Fingerprint, Part, Parts, SourceFile
 
 GRAPH: Final = "graph.json"
 MENTIONS: Final = "mentions.parquet"
 REJECTS: Final = "rejects.parquet"
+OUTPUTS: Final = (GRAPH, MENTIONS, REJECTS)
+"""The published files that run.json vouches for."""
 RUN: Final = "run.json"
+LOCK: Final = ".lock"
+KEPT: Final = "kept"
+
+VERSION: Final = f"{version('drugmentions')}/1"
+"""Of what parts hold; those of another version are made anew."""
+
+MANIFEST_SCHEMA: Final = pl.Schema(
+    {
+        "file": pl.String,
+        "kind": pl.String,
+        "batch": pl.String,
+        **dict.fromkeys(("read", "publications", "deletions", "rejects", "blanks", "unread_dates"), pl.Int64),
+        "source_file": pl.String,
+    }
+)
+"""One row per source file: its batch (null for a drug list), what became of its records, and all that was known of it
+(`SourceFile` as JSON)."""
+
+_ENTRY: Final = ".entry.json"
+_STATE: Final = "drugmentions"
+_COUNTS: Final = MANIFEST_SCHEMA.names()[3:-1]
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -27,128 +66,337 @@ class Output(msgspec.Struct, frozen=True):
     sha256: str
 
 
-MANIFEST_SCHEMA: Final = pl.Schema(
-    {
-        "file": pl.String,
-        "batch": pl.String,
-        "publications": pl.String,
-        "mentions": pl.String,
-        "rejects": pl.String,
-        **dict.fromkeys(("read", "kept", "deletions", "refused", "blanks", "unread_dates"), pl.Int64),
-    }
-)
-"""One row per source file: its batch, the names of the parts that hold its records, and what became of these."""
+class ListFile(msgspec.Struct, frozen=True):
+    """A drug list, and what became of its entries."""
+
+    file: SourceFile
+    counts: FileCounts
+
+
+class Store(msgspec.Struct, frozen=True, kw_only=True):
+    """What earlier runs left that can be used.
+
+    parts: those that check; `mentions` is None where only these are lost. Where two hold the same file, the first is
+        to be used.
+    published: names of the batches that a manifest named; kept: of those in OUT/kept, from which files that are gone
+        still count; damaged: those of them that don't check.
+    recognised_by: what source files were recognised by.
+    lexicon_of: what the lexicon of digest `lexicon` was made of; terms: a table of its terms.
+    outputs: fingerprints of the published files; graph_of: what graph and mentions were made of.
+    """
+
+    parts: tuple[Parts, ...] = ()
+    published: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
+    damaged: tuple[Parts, ...] = ()
+    lists: tuple[ListFile, ...] = ()
+    recognised_by: str = ""
+    lexicon_of: str = ""
+    lexicon: str = ""
+    terms: Part | None = None
+    outputs: dict[str, Fingerprint] = {}
+    graph_of: str = ""
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    """Parts as an entry or the manifest holds them: paths relative to OUT, in the manifest without files and counts."""
+
+    version: str
+    written: int
+    parts: Parts
+
+
+class _State(msgspec.Struct, frozen=True):
+    """What the manifest holds beside its rows."""
+
+    version: str
+    parts: tuple[_Stored, ...]
+    recognised_by: str
+    lexicon_of: str
+    lexicon: str
+    terms: Part | None
+    outputs: dict[str, Fingerprint]
+    graph_of: str
 
 
 class Workspace:
-    """The cache of one output directory: `parts`, kept between runs, and `scratch`, empty before and after one."""
+    """The cache of one output directory: `parts`, kept between runs, and `scratch`, a run's own."""
 
     def __init__(self, out: Path) -> None:
-        self.parts = out / ".cache" / "parts"
-        self.scratch = out / ".cache" / "scratch"
-        self.manifest = out / ".cache" / "manifest.parquet"
+        self.out = out
+        self.cache = out / ".cache"
+        self.parts = self.cache / "parts"
+        self.kept = out / KEPT
+        self.manifest = self.cache / "manifest.parquet"
+        self._sums = self.cache / "manifest.sha256"
+        self.scratch = self.cache / "scratch"
+        self._opened = 0
+        self._written: set[Path] = set()
 
     @contextmanager
     def opened(self) -> Iterator["Workspace"]:
-        """Make the directories, and empty the scratch one before and after."""
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        """Make the directories, and a scratch one that is gone at the end; remove what killed runs left behind."""
         self.parts.mkdir(parents=True, exist_ok=True)
-        self.scratch.mkdir()
+        scratch = self.cache / "scratch"
+        scratch.mkdir(exist_ok=True)
+        for path in scratch.iterdir():
+            pid = path.name.partition("-")[0]
+            if not (pid.isdecimal() and is_running(int(pid))):
+                shutil.rmtree(path, ignore_errors=True)
+        for directory in (self.out, self.cache, self.parts, self.kept):
+            remove_left_over(directory)
+        self.scratch = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=scratch))
+        self._opened = self.scratch.stat().st_ctime_ns
         try:
             yield self
         finally:
             shutil.rmtree(self.scratch, ignore_errors=True)
+            self.scratch = scratch
 
     @contextmanager
     def scratch_dir(self, name: str) -> Iterator[Path]:
         """A new directory below `scratch`, gone when it is left."""
-        path = self.scratch / name
-        path.mkdir()
+        path = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.scratch))
         try:
             yield path
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
-    def write_manifest(self, parts: Sequence[Parts]) -> None:
-        """Name the parts that are in force, in one step, and collect those that aren't."""
-        rows = [
-            {
-                "file": count.file,
-                "batch": part.batch,
-                "publications": Path(part.publications).name,
-                "mentions": Path(part.mentions).name,
-                "rejects": Path(part.rejects).name,
-                "read": count.read,
-                "kept": count.publications,
-                "deletions": count.deletions,
-                "refused": count.rejects,
-                "blanks": count.blanks,
-                "unread_dates": count.unread_dates,
-            }
-            for part in parts
-            for count in part.counts
-        ]
-        with replacing(self.manifest) as temporary:
-            pl.DataFrame(rows, schema=MANIFEST_SCHEMA).write_parquet(temporary)
-        named = {row[kind] for row in rows for kind in ("publications", "mentions", "rejects")}
-        for path in self.parts.iterdir():
-            if path.name not in named:
-                path.unlink(missing_ok=True)
+    # What is there.
 
-    def part_paths(self, kind: str) -> list[Path]:
-        """Paths of the parts in force, of `publications`, `mentions` or `rejects`. Raises OutputError without any."""
+    def load(self, *, full: bool = False) -> Store:
+        """What earlier runs left that can be used; nothing but kept records where `full`.
+
+        Raises OutputError where kept records are damaged in a way that may lose some.
+        """
+        state, lists = (None if full else self._read_manifest()) or (None, ())
+        published = state.parts if state else ()
+        kept = sorted(self._read_entries(self.kept, strict=True), key=_newest)
+        recent = [] if full else sorted(self._read_entries(self.parts), key=_newest)
+        # what the manifest says of a kept batch is newer than its entry, which says nothing of later matching
+        known = {entry.parts.batch.name: entry for entry in (*kept, *published, *recent)}
+        in_kept = frozenset(entry.parts.batch.name for entry in kept)
+        usable, damaged = [], []
+        for name in dict.fromkeys(entry.parts.batch.name for entry in (*recent, *kept, *published)):
+            current = known[name].version == VERSION
+            checked = self._checked(known[name].parts) if current or name in in_kept else None
+            if checked is not None:
+                usable.append(checked if current else _as_outdated(checked))
+            elif name in in_kept:
+                damaged.append(known[name].parts)
+        return Store(
+            parts=tuple(usable),
+            published=frozenset(entry.parts.batch.name for entry in published),
+            kept=in_kept,
+            damaged=tuple(damaged),
+            lists=lists,
+            recognised_by=state.recognised_by if state else "",
+            lexicon_of=state.lexicon_of if state else "",
+            lexicon=state.lexicon if state else "",
+            terms=self._check(state.terms) if state and state.terms else None,
+            outputs=state.outputs if state else {},
+            graph_of=state.graph_of if state else "",
+        )
+
+    def _checked(self, parts: Parts) -> Parts | None:
+        """Parts with those files that check; None where publications or rejects don't."""
+        publications, rejects = self._check(parts.publications), self._check(parts.rejects)
+        if publications is None or rejects is None:
+            return None
+        mentions = self._check(parts.mentions) if parts.mentions else None
+        return msgspec.structs.replace(parts, publications=publications, rejects=rejects, mentions=mentions)
+
+    def _check(self, part: Part) -> Part | None:
+        """The part with its path made whole, and its present fingerprint; None where it isn't what it was."""
+        path = self.out / part.path
+        present = current_fingerprint(path)
+        if present == part.fingerprint:
+            return msgspec.structs.replace(part, path=str(path))
+        if present is None or present.size != part.fingerprint.size or digest(path) != part.sha256:
+            return None
+        return Part(str(path), part.sha256, present)
+
+    def _read_manifest(self) -> tuple[_State, tuple[ListFile, ...]] | None:
+        """The manifest, None where there is none that checks. Its digest is compared before Polars parses it."""
         try:
-            names = pl.read_parquet(self.manifest, glob=False)[kind].unique(maintain_order=True)
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise OutputError(
-                f"{self.manifest}: can't be read ({error})", "run `drugmentions run` to make the output anew"
-            ) from error
-        return [self.parts / name for name in names]
+            if digest(self.manifest) not in self._sums.read_text().split():
+                return None
+            metadata = pl.read_parquet_metadata(self.manifest)
+            state = msgspec.json.decode(metadata[_STATE], type=_State)
+            rows = pl.read_parquet(self.manifest, glob=False)
+        except (OSError, ValueError, KeyError, pl.exceptions.PolarsError):
+            return None
+        if state.version != VERSION:
+            return None
+        files = msgspec.json.decode(_json_array(rows["source_file"]), type=list[SourceFile])
+        counts = msgspec.convert(rows.select("file", *_COUNTS).to_dicts(), list[FileCounts])
+        members: dict[str | None, list[int]] = {}
+        for number, batch in enumerate(rows["batch"].to_list()):
+            members.setdefault(batch, []).append(number)
+        stored = []
+        for entry in state.parts:
+            at = members.get(entry.parts.batch.name, [])
+            batch = msgspec.structs.replace(entry.parts.batch, files=tuple(files[number] for number in at))
+            whole = msgspec.structs.replace(entry.parts, batch=batch, counts=tuple(counts[number] for number in at))
+            stored.append(msgspec.structs.replace(entry, parts=whole))
+        lists = tuple(ListFile(files[number], counts[number]) for number in members.get(None, []))
+        return msgspec.structs.replace(state, parts=tuple(stored)), lists
+
+    def _read_entries(self, directory: Path, *, strict: bool = False) -> Iterator[_Stored]:
+        """Entries of batches that runs left; `strict`: raise OutputError for one that doesn't check."""
+        for path in sorted(directory.glob(f"*{_ENTRY}")):
+            try:
+                sha256, _, body = path.read_bytes().partition(b"\n")
+                if sha256.decode("latin-1") == hashlib.sha256(body).hexdigest():
+                    yield msgspec.json.decode(body, type=_Stored)
+                    continue
+            except (OSError, msgspec.DecodeError):
+                pass
+            if strict:
+                raise kept_damaged(path)
+
+    # What is left for the next run.
+
+    def write_entry(self, parts: Parts, directory: Path | None = None) -> None:
+        """Leave word of a batch that is done, for the run after one that was killed."""
+        body = msgspec.json.encode(self._as_stored(parts))
+        entry = (directory or self.parts) / f"{parts.batch.name}{_ENTRY}"
+        self._written |= {entry, *_paths(parts)}
+        with replacing(entry) as temporary:
+            temporary.write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+        failpoint("batch-done")
+
+    def keep(self, parts: Parts) -> Parts:
+        """Copy a batch's publications and rejects to OUT/kept, for good, if they aren't there yet."""
+        if self.is_kept(parts):
+            return parts
+        self.kept.mkdir(exist_ok=True)
+        copies = {name: self._copied(getattr(parts, name)) for name in ("publications", "rejects")}
+        kept = msgspec.structs.replace(parts, **copies)
+        self.write_entry(kept, self.kept)
+        return kept
+
+    def is_kept(self, parts: Parts) -> bool:
+        """Whether a batch's publications and rejects lie in OUT/kept."""
+        return Path(parts.publications.path).parent == self.kept
+
+    def _copied(self, part: Part) -> Part:
+        target = self.kept / Path(part.path).name
+        with replacing(target) as temporary:
+            shutil.copyfile(part.path, temporary)
+        return seal(target)
+
+    def _as_stored(self, parts: Parts) -> _Stored:
+        files = {name: self._relative(getattr(parts, name)) for name in ("publications", "rejects", "mentions")}
+        return _Stored(VERSION, time.time_ns(), msgspec.structs.replace(parts, **files))
+
+    def _relative(self, part: Part | None) -> Part | None:
+        return msgspec.structs.replace(part, path=os.path.relpath(part.path, self.out)) if part else None
+
+    def write_manifest(self, store: Store) -> None:
+        """Name what is in force, in one step."""
+        state = _State(
+            version=VERSION,
+            parts=tuple(self._as_stored(_without_files(parts)) for parts in store.parts),
+            recognised_by=store.recognised_by,
+            lexicon_of=store.lexicon_of,
+            lexicon=store.lexicon,
+            terms=self._relative(store.terms),
+            outputs=store.outputs,
+            graph_of=store.graph_of,
+        )
+        with replacing(self.manifest) as temporary:
+            rows = _manifest_rows(store)
+            rows.write_parquet(temporary, metadata={_STATE: msgspec.json.encode(state).decode()})
+            old = digest(self.manifest) if self.manifest.exists() else ""
+            self._sums.write_text(f"{old}\n{digest(temporary)}\n")  # so that one of them fits at any moment
+            sync(self._sums)
+        failpoint("manifest-replaced")
+
+    def collect(self, store: Store) -> None:
+        """Remove what the manifest doesn't name: parts of earlier runs, and entries, which it has taken in.
+
+        What came since this run began, and isn't its own, stays: it is of a run that slipped past the lock.
+        """
+        named = {path for parts in store.parts for path in _paths(parts)}
+        named |= {Path(store.terms.path)} if store.terms else set()
+        named |= {self.kept / f"{parts.batch.name}{_ENTRY}" for parts in store.parts if self.is_kept(parts)}
+        directories = [self.parts, self.kept] if self.kept.is_dir() else [self.parts]
+        for path in (path for directory in directories for path in directory.iterdir()):
+            if path not in named and (path in self._written or path.lstat().st_ctime_ns < self._opened):
+                path.unlink(missing_ok=True)
+        failpoint("collected")
+
+    def part_paths(self, kind: str) -> list[str]:
+        """Paths of the parts in force, of `publications`, `mentions` or `rejects`. Raises OutputError without any."""
+        state = self._read_manifest()
+        if state is None:
+            hint = "run `drugmentions run` to make the output anew"
+            raise OutputError(f"{self.manifest}: no such file, or damaged", hint)
+        paths = [getattr(stored.parts, kind).path for stored in state[0].parts]
+        return [str(self.out / path) for path in paths]
 
 
-@contextmanager
-def output_errors(path: Path) -> Iterator[None]:
-    """Turn the system's errors on writing below `path` into an OutputError; Polars wraps some in errors of its own."""
-    hint = "check that the directory exists, is writable and has free space, or name another with --out"
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"{error.filename or path}: {error.strerror or error}", hint) from error
-    except pl.exceptions.PolarsError as error:
-        if "(os error " not in str(error):
-            raise
-        raise OutputError(f"{path}: {str(error).rpartition('error: ')[2]}", hint) from error
+def seal(path: Path) -> Part:
+    """Flush a part that was written, and say what it is."""
+    sync(path)
+    present = current_fingerprint(path)
+    if present is None:
+        raise OutputError(f"{path}: gone as soon as it was written", "keep other programs out of OUT/.cache")
+    return Part(str(path), digest(path), present)
 
 
-@contextmanager
-def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; on leaving, it is renamed to `path` in one step.
-
-    `durable`: flush it to disk first, and the directory after. Where the block raises, the temporary file goes and
-    `path` stays as it was.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        if durable:
-            sync(temporary)
-        temporary.replace(path)
-        if durable:
-            sync(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+def kept_damaged(path: Path) -> OutputError:
+    """What to say of kept records that don't check."""
+    return OutputError(
+        f"{path}: damaged, and it may hold records of source files that are gone",
+        "restore it from a backup, or remove OUT/kept to go on without what it holds",
+    )
 
 
-def sync(path: Path) -> None:
-    """Flush a file or a directory to disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _newest(entry: _Stored) -> int:
+    return -entry.written
+
+
+def _as_outdated(parts: Parts) -> Parts:
+    """Parts whose files no source file equals: of use for files that are gone alone."""
+    files = tuple(file.unstable() for file in parts.batch.files)
+    return msgspec.structs.replace(parts, batch=msgspec.structs.replace(parts.batch, files=files))
 
 
 def describe_output(path: Path) -> Output:
     """Size and SHA-256 of a file."""
-    with path.open("rb") as file:
-        return Output(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())
+    return Output(path.stat().st_size, digest(path))
+
+
+def _paths(parts: Parts) -> set[Path]:
+    return {Path(part.path) for part in (parts.publications, parts.rejects, parts.mentions) if part}
+
+
+def _without_files(parts: Parts) -> Parts:
+    return msgspec.structs.replace(parts, batch=msgspec.structs.replace(parts.batch, files=()), counts=())
+
+
+def _json_array(texts: pl.Series) -> bytes:
+    joined: str = texts.str.join(",").item()
+    return f"[{joined}]".encode()
+
+
+def _manifest_rows(store: Store) -> pl.DataFrame:
+    files = [file for parts in store.parts for file in parts.batch.files]
+    counts = [count for parts in store.parts for count in parts.counts]
+    batches: list[str | None] = [parts.batch.name for parts in store.parts for _ in parts.batch.files]
+    files += [entry.file for entry in store.lists]
+    counts += [entry.counts for entry in store.lists]
+    batches += [None] * len(store.lists)
+    encoder = msgspec.json.Encoder()
+    return pl.DataFrame(
+        {
+            "file": [file.file for file in files],
+            "kind": [str(file.kind) for file in files],
+            "batch": batches,
+            **{name: [getattr(count, name) for count in counts] for name in _COUNTS},
+            "source_file": [encoder.encode(file).decode() for file in files],
+        },
+        schema=MANIFEST_SCHEMA,
+    )

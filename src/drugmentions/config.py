@@ -28,6 +28,9 @@ SETTINGS: Final[Mapping[str, str]] = {
     "strict": "run",
     "max_rejects": "run",
     "drugs": "run",
+    "keep_missing": "run",
+    "wait": "run",
+    "if_locked": "run",
     "engine": "matching",
     "overlaps": "matching",
     "profile": "matching",
@@ -37,11 +40,13 @@ SETTINGS: Final[Mapping[str, str]] = {
 _PREFIX: Final = "DRUGMENTIONS_"
 _NOT_SETTINGS: Final = frozenset({"DRUGMENTIONS_FAILPOINT"})
 _LIMIT: Final = r"^(?:[0-9]{1,18}|(?:100(?:\.0+)?|[0-9]{1,2}(?:\.[0-9]+)?) ?%)\Z"
+_TIME: Final = r"^[0-9]{1,9}(?:\.[0-9]{1,3})? ?[smh]?\Z"
 _SOURCES: Final = "[[source]]"
 
 _T = TypeVar("_T", bound=Struct)
 _Text = Annotated[str, Meta(min_length=1, description="text that isn't empty")]
 _Limit = Annotated[str, Meta(pattern=_LIMIT, description='a number of records or a percentage, such as "10" or "5%"')]
+_Duration = Annotated[str, Meta(pattern=_TIME, description='a time, such as "30s", "10m" or "2h"')]
 # One ASCII character that can't be part of a quoted cell or of a line's end.
 _Separator = Annotated[str, Meta(pattern=r"^[^\n\r\"\x00\x80-\U0010ffff]\Z", description="one ASCII character")]
 
@@ -72,12 +77,19 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Run(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a run writes, and when it fails. `max_rejects` as `parse_limit` takes it, None: no limit."""
+    """What a run writes, and when it fails.
+
+    `max_rejects` as `parse_limit` takes it, None: no limit. `keep_missing`: records of files that are gone stay. `wait`
+    for another run to end, as `parse_duration` takes it, and what to do if that one still goes on.
+    """
 
     strict: Annotated[bool, Meta(description="true or false")] = False
     max_rejects: _Limit | None = None
     out: Annotated[str, Meta(min_length=1, description="a path")] = "out"
     drugs: Annotated[tuple[_Text, ...], Meta(description="a list of paths")] = ()
+    keep_missing: Annotated[bool, Meta(description="true or false")] = False
+    wait: _Duration = "0"
+    if_locked: Literal["fail", "skip"] = "fail"
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
@@ -132,6 +144,13 @@ def parse_limit(text: str) -> MaxRejects:
     if text.endswith("%"):
         return MaxRejects(percent=float(text[:-1]))
     return MaxRejects(count=int(text))
+
+
+def parse_duration(text: str) -> float:
+    """`90` or `90s`, `10m`, `2h` in seconds. Raises ConfigError on anything else."""
+    if not re.match(_TIME, text):
+        raise ConfigError(f"not a time: {text!r}", 'seconds, or such as "10m" or "2h"')
+    return float(text.rstrip("smh")) * {"m": 60, "h": 3600}.get(text[-1], 1)
 
 
 def config_as_toml(config: Config) -> str:
@@ -208,7 +227,7 @@ def _read_value(kind: object, value: object, where: str) -> object:
     if isinstance(value, dict):
         value = {key: [item] if isinstance(item, str) else item for key, item in value.items()}
     try:
-        if kind == _Limit | None and type(value) is int:
+        if kind in (_Limit | None, _Duration) and type(value) is int:
             value = str(value)
         return msgspec.convert(value, kind)
     except msgspec.ValidationError:
@@ -228,7 +247,7 @@ def _settings_of(environ: Mapping[str, str]) -> dict[str, str]:
 def _from_variable(name: str, text: str) -> object:
     if name == "drugs":
         return [path for path in text.split(os.pathsep) if path]
-    if name == "strict":
+    if name in {"strict", "keep_missing"}:
         return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(text.lower(), text)
     return text
 

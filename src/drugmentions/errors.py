@@ -6,9 +6,12 @@
     │   ├── NoInputError                  no input, or none that can be read
     │   ├── NoDrugsError                  no drug list, or none with a usable name
     │   ├── UnknownDrugError              a drug that the graph doesn't know
-    │   └── TooManyRejectsError           more rejects than --strict or --max-rejects allow
+    │   ├── TooManyRejectsError           more rejects than --strict or --max-rejects allow
+    │   ├── ShrunkError                   files that held many of the known records are gone
+    │   └── UnstableInputError            a drug list changes while it is read
     ├── OutputError                   4   output or cache can't be written or read
     ├── MissingExtraError             5   an optional dependency is missing
+    ├── LockedError                   75  another run holds the lock
     └── AccountingError               1   records read and records kept don't add up: a bug, nothing is published
 
 Each carries a one-line `hint`: what to do about it.
@@ -70,6 +73,14 @@ class TooManyRejectsError(InputError):
     """More rejected records than `--strict` or `--max-rejects` allow."""
 
 
+class ShrunkError(InputError):
+    """Source files that held more than a tenth of the known records are gone."""
+
+
+class UnstableInputError(InputError):
+    """A drug list changes while it is read."""
+
+
 class OutputError(DrugmentionsError):
     """An output or cache file can't be written, or can't be read back."""
 
@@ -80,6 +91,12 @@ class MissingExtraError(DrugmentionsError):
     """An optional dependency is missing."""
 
     exit_code = ExitCode.MISSING_EXTRA
+
+
+class LockedError(DrugmentionsError):
+    """Another run holds the lock of the output directory."""
+
+    exit_code = ExitCode.LOCKED
 
 
 class AccountingError(DrugmentionsError):

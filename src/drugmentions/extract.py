@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import polars as pl
 
-from drugmentions.cache import replacing
+from drugmentions.cache import seal
+from drugmentions.durable import replacing
 from drugmentions.errors import AccountingError
+from drugmentions.failpoints import failpoint
 from drugmentions.matching.engine import Overlaps, find_mentions
 from drugmentions.matching.lexicon import Lexicon, build_lexicon
 from drugmentions.model import MENTION_PART, PUBLICATION, RAW_LIMIT, REJECT, Batch, FileCounts, Parts, SourceFile
@@ -16,6 +19,7 @@ from drugmentions.sources.columns import DRUG_FIELDS, PUBLICATION_FIELDS
 from drugmentions.sources.conform import conform
 from drugmentions.sources.reading import Reading, open_fast, read_slow
 from drugmentions.sources.spool import UNTITLED
+from drugmentions.sources.streams import CANNOT_BE_READ
 
 FAST_FROM: Final = 1 << 20
 """Bytes from which the fast reader pays: it costs some milliseconds to open, the slow one a microsecond per record."""
@@ -38,20 +42,54 @@ def extract(
     """Read a batch's files, find their mentions, and leave three Parquet files under `parts`.
 
     `scratch` is an empty directory that the caller removes; `on_rows` is told how many more publications were searched,
-    from any thread. Raises AccountingError where records read and records kept
-    don't add up, OSError where parts can't be written. Doing it again gives the same rows.
+    from any thread. Raises AccountingError where records read and records kept don't add up, OSError where parts can't
+    be written. Doing it again gives the same rows.
     """
-    publications = parts / f"{batch.name}.publications.parquet"
-    rejects = parts / f"{batch.name}.rejects.parquet"
-    mentions = parts / f"{batch.name}-{lexicon.digest}-{overlaps}.mentions.parquet"
+    publications, rejects = part_path(parts, batch.name, "publications"), part_path(parts, batch.name, "rejects")
     with (
         replacing(publications, durable=False) as publications_part,
         replacing(rejects, durable=False) as rejects_part,
     ):
         counts = write_publications(batch.files, publications_part, rejects_part, scratch)
+    failpoint("part-written")
+    unmatched = Parts(
+        _with_unread_marked(batch, rejects), tuple(counts), seal(publications), seal(rejects), mentions=None, matched=""
+    )
+    return match(unmatched, lexicon, parts, overlaps=overlaps, on_rows=on_rows)
+
+
+def _with_unread_marked(batch: Batch, rejects: Path) -> Batch:
+    """The batch, of which each file that the system couldn't read to its end is to be read again another time."""
+    failed = pl.col("reason").str.starts_with(CANNOT_BE_READ)
+    unread = set(pl.scan_parquet(rejects, glob=False).filter(failed).collect()["file"])
+    files = tuple(file.unstable() if file.file in unread else file for file in batch.files)
+    return msgspec.structs.replace(batch, files=files)
+
+
+def match(
+    parts: Parts,
+    lexicon: Lexicon,
+    directory: Path,
+    *,
+    overlaps: Overlaps = "longest",
+    on_rows: Callable[[int], None] = lambda _rows: None,
+) -> Parts:
+    """Find the mentions of a batch's publications, and leave them as a Parquet file under `directory`."""
+    matched = matched_with(lexicon.digest, overlaps)
+    mentions = part_path(directory, parts.batch.name, "mentions", matched)
     with replacing(mentions, durable=False) as mentions_part:
-        write_mentions(publications, lexicon, mentions_part, overlaps=overlaps, on_rows=on_rows)
-    return Parts(batch.name, str(publications), str(mentions), str(rejects), tuple(counts))
+        write_mentions(Path(parts.publications.path), lexicon, mentions_part, overlaps=overlaps, on_rows=on_rows)
+    return msgspec.structs.replace(parts, mentions=seal(mentions), matched=matched)
+
+
+def matched_with(lexicon: str, overlaps: Overlaps) -> str:
+    """What a batch's mentions were found with. `lexicon`: its digest."""
+    return f"{lexicon}-{overlaps}"
+
+
+def part_path(directory: Path, batch: str, kind: str, matched: str = "") -> Path:
+    """Where a part lies, by what made it."""
+    return directory / (f"{batch}-{matched}.{kind}.parquet" if matched else f"{batch}.{kind}.parquet")
 
 
 def write_publications(
@@ -77,22 +115,37 @@ def write_mentions(
     publications: Path, lexicon: Lexicon, mentions: Path, *, overlaps: Overlaps, on_rows: Callable[[int], None]
 ) -> None:
     """Find the mentions of a part's publications: one row per (drug, publication, title it was found in)."""
+    found = search(scan_titles(publications), lexicon, overlaps=overlaps, on_rows=on_rows)
+    found.sink_parquet(mentions, compression=COMPRESSION, statistics=False)
+
+
+def scan_titles(publications: Path) -> pl.LazyFrame:
+    """What there is to search in a part: its publications, without deletions; no official titles where none has one."""
+    rows = pl.scan_parquet(publications, glob=False).filter(~pl.col("deleted"))
+    official = rows.select(pl.col("official_title").is_not_null().any()).collect().item()
+    return rows if official else rows.drop("official_title")
+
+
+def search(
+    publications: pl.LazyFrame, lexicon: Lexicon, *, overlaps: Overlaps, on_rows: Callable[[int], None]
+) -> pl.LazyFrame:
+    """The mentions in `title` and, where there is such a column, `official_title` of publications: `MENTION_PART`."""
 
     def counted(batch: pl.DataFrame) -> pl.DataFrame:
         on_rows(batch.height)
         return batch
 
-    rows = pl.scan_parquet(publications, glob=False).filter(~pl.col("deleted"))
     kept = [name for name in MENTION_PART if name in PUBLICATION]
     found = [
-        rows.filter(pl.col(column).is_not_null())
+        publications.filter(pl.col(column).is_not_null())
         .select(*kept, found=column)
         .map_batches(counted, streamable=True)
         .pipe(find_mentions, lexicon, column="found", overlaps=overlaps)
         .select(pl.lit(column).alias("found_in") if name == "found_in" else name for name in MENTION_PART)
-        for column in _searched(publications)
+        for column in ("title", "official_title")
+        if column in publications.collect_schema()
     ]
-    pl.concat(found).sink_parquet(mentions, compression=COMPRESSION, statistics=False)
+    return pl.concat(found)
 
 
 def read_drug_lists(files: Iterable[SourceFile], scratch: Path) -> tuple[Lexicon, pl.DataFrame, list[FileCounts]]:
@@ -105,14 +158,6 @@ def read_drug_lists(files: Iterable[SourceFile], scratch: Path) -> tuple[Lexicon
     kept = entries.group_by("file").agg(publications=pl.len(), deletions=pl.lit(0), unread_dates=pl.lit(0))
     counts = _account(lists, reading.read, kept, rejects, untitled.filter(_BLANK))
     return build_lexicon(entries.select(DRUG_FIELDS)), rejects, counts
-
-
-def _searched(publications: Path) -> list[str]:
-    """The columns that hold titles."""
-    official = (
-        pl.scan_parquet(publications, glob=False).select(pl.col("official_title").is_not_null().any()).collect().item()
-    )
-    return ["title", "official_title"] if official else ["title"]
 
 
 def _read(files: tuple[SourceFile, ...], fields: tuple[str, ...], scratch: Path) -> Iterator[Reading]:

@@ -134,6 +134,10 @@ class SourceFile(msgspec.Struct, frozen=True):
     dates: list[str] = []
     note: str = ""
 
+    def unstable(self) -> "SourceFile":
+        """The same with a fingerprint that no file has: what was read of it is never taken for what it is."""
+        return msgspec.structs.replace(self, fingerprint=msgspec.structs.replace(self.fingerprint, size=-1))
+
 
 EMPTY_FILE: Final = "empty file"
 """The note of a file of no bytes: it holds no record, and isn't a reject."""
@@ -146,7 +150,7 @@ class Batch(msgspec.Struct, frozen=True):
     files: tuple[SourceFile, ...]
 
 
-class FileCounts(msgspec.Struct):
+class FileCounts(msgspec.Struct, frozen=True):
     """What became of a file's records: read = publications + deletions + rejects + blanks."""
 
     file: str
@@ -158,11 +162,24 @@ class FileCounts(msgspec.Struct):
     unread_dates: int = 0
 
 
-class Parts(msgspec.Struct, frozen=True):
-    """What extracting one batch left on disk: paths of Parquet files, and what they count."""
+class Part(msgspec.Struct, frozen=True):
+    """A Parquet file of extracted rows, never changed once written."""
 
-    batch: str
-    publications: str
-    mentions: str
-    rejects: str
+    path: str
+    sha256: str
+    fingerprint: Fingerprint
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What extracting one batch left on disk, and what it counts.
+
+    `matched` says what the mentions were found with: the lexicon's digest and the rule for overlaps. Where there are no
+    `mentions`, they are still to be found.
+    """
+
+    batch: Batch
     counts: tuple[FileCounts, ...]
+    publications: Part
+    rejects: Part
+    mentions: Part | None
+    matched: str

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import polars as pl
 
-from drugmentions.cache import MENTIONS, REJECTS, Workspace, output_errors, replacing
+from drugmentions.cache import MENTIONS, REJECTS, Workspace
+from drugmentions.durable import output_errors, replacing
 from drugmentions.errors import ConfigError, OutputError
 from drugmentions.merging import merge
 from drugmentions.model import PUBLICATION, SPANS

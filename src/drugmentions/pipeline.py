@@ -1,71 +1,43 @@
-"""A run: plan, extract every batch, assemble, and the report they fill."""
+"""A run: plan, extract every batch that isn't known yet, assemble, and report; what is known is carried."""
 
-import platform
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import version
+from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import polars as pl
 
 from drugmentions.assemble import assemble
-from drugmentions.cache import (
-    GRAPH,
-    MENTIONS,
-    REJECTS,
-    RUN,
-    Output,
-    Workspace,
-    describe_output,
-    output_errors,
-    replacing,
+from drugmentions.cache import GRAPH, MENTIONS, OUTPUTS, VERSION, Output, Store, Workspace, describe_output
+from drugmentions.carryover import carry, match_again
+from drugmentions.changes import changes_since, mention_changes
+from drugmentions.config import Config, MaxRejects, parse_duration, parse_limit
+from drugmentions.durable import current_fingerprint, output_errors
+from drugmentions.errors import AccountingError, NoDrugsError, NoInputError, TooManyRejectsError
+from drugmentions.extract import extract, match
+from drugmentions.failpoints import failpoint
+from drugmentions.guards import check_shrink, check_space, locked
+from drugmentions.lists import DrugLists
+from drugmentions.model import EMPTY_FILE, REJECT, Batch, Kind, Parts, SourceFile
+from drugmentions.plan import Carried, Plan, make_batch, plan, recognised_by
+from drugmentions.report import (
+    RUN_SCHEMA,
+    DrugChange,
+    FileReport,
+    LexiconReport,
+    RunReport,
+    file_reports,
+    is_whole,
+    read_report,
+    totals,
+    versions,
+    write_report,
 )
-from drugmentions.config import Config, MaxRejects, parse_limit
-from drugmentions.errors import NoDrugsError, NoInputError, TooManyRejectsError
-from drugmentions.extract import extract, read_drug_lists
-from drugmentions.matching.lexicon import Lexicon
-from drugmentions.model import EMPTY_FILE, REJECT, FileCounts, Kind, Parts, SourceFile
-from drugmentions.plan import Ignored, Plan, plan
-
-RUN_SCHEMA = "drugmentions/run/1"
-
-
-class FileReport(FileCounts, kw_only=True):
-    """What a source file was taken for, and what became of its records."""
-
-    kind: str
-    source: str
-    format: str
-    bytes: int
-    note: str
-
-
-class LexiconReport(msgspec.Struct):
-    """What the drug lists gave. `unusable`: terms without a letter, or of one character."""
-
-    drugs: int
-    terms: int
-    unusable: int
-
-
-class RunReport(msgspec.Struct):
-    """run.json: written last, it holds size and digest of the other outputs. Times in seconds, sizes in bytes."""
-
-    schema: str
-    inputs: list[str]
-    started: str
-    seconds: dict[str, float]
-    versions: dict[str, str]
-    config: Config
-    lexicon: LexiconReport
-    counts: dict[str, int]
-    files: list[FileReport]
-    ignored: list[Ignored]
-    outputs: dict[str, Output]
 
 
 class Progress:
@@ -84,52 +56,70 @@ class Progress:
         """A step begins."""
 
 
-def run(inputs: Sequence[str], config: Config, progress: Progress | None = None) -> RunReport:
+def run(
+    inputs: Sequence[str],
+    config: Config,
+    progress: Progress | None = None,
+    *,
+    full: bool = False,
+    allow_shrink: bool = False,
+) -> RunReport:
     """Read `inputs`, and write graph, mentions, rejects and report into the directory `config.run.out`.
 
-    Raises NoInputError, NoDrugsError, TooManyRejectsError, ConfigError, OutputError; the outputs are then the old ones.
+    `full`: use nothing of earlier runs but records that were kept. `allow_shrink`: go on where known files vanished.
+    Raises NoInputError, NoDrugsError, TooManyRejectsError, ShrunkError, UnstableInputError, ConfigError, OutputError,
+    LockedError; the outputs are then the old ones.
     """
     progress = progress or Progress()
     out = Path(config.run.out)
     clock = _Clock()
-    with clock.timed("plan"):
-        planned = plan_run(inputs, config)
-    with output_errors(out), Workspace(out).opened() as workspace:
-        progress.planned(sum(len(batch.files) for batch in planned.batches), _size(planned))
-        with clock.timed("lexicon"), workspace.scratch_dir("lists") as scratch:
-            lexicon, list_rejects, list_counts = read_drug_lists(planned.drug_lists, scratch)
-            check_lexicon(lexicon, [file.file for file in planned.drug_lists])
-        with clock.timed("extract"):
-            parts = list(_extract_all(planned, lexicon, config, workspace, progress))
-        files = _file_reports(planned, [*list_counts, *(count for part in parts for count in part.counts)])
-        check_limit(files, config)
-        others = pl.concat([list_rejects, _unreadable_rejects(planned.unreadable)])
-        with clock.timed("assemble"), workspace.scratch_dir("assemble") as scratch:
-            progress.step("assemble")
-            sources = sorted({source.name for source in config.source if source.kind == "publications"})
-            counts = assemble(parts, lexicon, others, sources, out, scratch)
-        report = RunReport(
-            schema=RUN_SCHEMA,
-            inputs=list(inputs),
-            started=clock.started,
-            seconds=clock.seconds,
-            versions=_versions(),
-            config=config,
-            lexicon=LexiconReport(lexicon.drugs.height, lexicon.terms.height, lexicon.unusable.height),
-            counts=_totals(files) | counts,
-            files=files,
-            ignored=list(planned.ignored),
-            outputs=_describe_outputs(out),
-        )
-        _write_report(report, out / RUN)
-        workspace.write_manifest(parts)
+    workspace = Workspace(out)
+    with locked(out, parse_duration(config.run.wait)), output_errors(out):
+        failpoint("locked")
+        with clock.timed("plan"):
+            previous, store = read_report(out), workspace.load(full=full)
+            planned = plan_run(inputs, config, store)
+            if not (allow_shrink or config.run.keep_missing):
+                check_shrink(previous, planned, store)
+            check_space(out, planned, previous)
+        failpoint("planned")
+        with workspace.opened():
+            lists = DrugLists(planned.drug_lists, config, store, workspace)
+            with clock.timed("extract"):
+                planned, parts = _bring_up_to_date(inputs, config, planned, store, lists, workspace, progress)
+            files = file_reports(planned, [*lists.counts, *(count for some in parts for count in some.counts)])
+            check_accounts(parts, files)
+            check_limit(files, config)
+            made_of = _made_of(planned, parts, lists, config)
+            with clock.timed("assemble"):
+                published = _standing(out, made_of, previous, store)
+                if published is None:
+                    progress.step("assemble")
+                    published = _publish(planned, parts, lists, config, previous, store, workspace)
+            report = RunReport(
+                schema=RUN_SCHEMA,
+                inputs=list(inputs),
+                started=clock.started,
+                seconds=clock.seconds,
+                versions=versions(),
+                config=config,
+                lexicon=published.lexicon,
+                counts=totals(files) | published.counts,
+                changes=changes_since(previous, planned, made_of, published.drugs),
+                made_of=made_of,
+                outputs=published.outputs,
+                ignored=list(planned.ignored),
+                files=files,
+            )
+            write_report(report, out)
+            _leave(parts, lists, config, published.graph_of, store, workspace)
     return report
 
 
-def plan_run(inputs: Sequence[str], config: Config) -> Plan:
+def plan_run(inputs: Sequence[str], config: Config, store: Store | None = None) -> Plan:
     """Plan, and see that there is something to do. Raises NoInputError or NoDrugsError."""
-    planned = plan(inputs, config, Path(config.run.out))
-    if not planned.batches and not any(file.kind == Kind.PUBLICATIONS for file in planned.unreadable):
+    planned = plan(inputs, config, Path(config.run.out), store)
+    if not planned.files and not any(file.kind == Kind.PUBLICATIONS for file in planned.unreadable):
         raise NoInputError(
             f"no publications or trials found in {', '.join(inputs) or 'nothing'}{_why_ignored(planned)}",
             "name a directory that holds CSV, JSON, NDJSON or Parquet files with a column `title`",
@@ -150,32 +140,124 @@ def _why_unreadable(planned: Plan, kind: Kind) -> str:
     return "".join(f"\n  {file.file}: {file.note}" for file in planned.unreadable if file.kind == kind)
 
 
-def check_lexicon(lexicon: Lexicon, names: Sequence[str]) -> None:
-    """Raise NoDrugsError where drug lists, of these names, hold no drug name that can be searched."""
-    if lexicon.terms.is_empty():
-        hint = "a name needs two letters or digits, one of them a letter"
-        raise NoDrugsError(f"no usable drug name in {', '.join(names)}", hint)
+# Parts.
 
 
-def _extract_all(
-    planned: Plan, lexicon: Lexicon, config: Config, workspace: Workspace, progress: Progress
-) -> Iterator[Parts]:
-    for batch in planned.batches:
-        progress.step(batch.files[0].file)
-        with workspace.scratch_dir(batch.name) as scratch:
-            yield extract(
-                batch,
-                lexicon,
-                workspace.parts,
-                scratch,
-                overlaps=config.matching.overlaps,
-                on_rows=progress.rows,
-            )
-        progress.batch_done(len(batch.files), sum(file.fingerprint.size for file in batch.files))
+def _bring_up_to_date(
+    inputs: Sequence[str],
+    config: Config,
+    planned: Plan,
+    store: Store,
+    lists: DrugLists,
+    workspace: Workspace,
+    progress: Progress,
+) -> tuple[Plan, list[Parts]]:
+    """The parts of all batches, and the plan as it was carried out: files that change all the time can't be read."""
+    step = _Step(config, lists, workspace, progress)
+    parts, unstable = step.parts_of(planned)
+    if unstable:  # once more, with what is there now, and what was just done
+        at_hand = msgspec.structs.replace(store, parts=(*parts, *store.parts))
+        again = plan_run(inputs, config, at_hand)
+        planned = msgspec.structs.replace(again, drug_lists=planned.drug_lists)
+        parts, unstable = step.parts_of(planned)
+    names = {file.file for file in unstable}
+    left = ((file for file in batch.files if file.file not in names) for batch in planned.batches)
+    lost = (msgspec.structs.replace(file, note="changed while it was read") for file in unstable)
+    planned = msgspec.structs.replace(
+        planned,
+        batches=tuple(make_batch(files) for files in map(list, left) if files),
+        unreadable=(*planned.unreadable, *lost),
+    )
+    if config.run.keep_missing:
+        return planned, [workspace.keep(some) for some in parts]
+    gone = planned.missing
+    return planned, [
+        workspace.keep(some) if any(file.file in gone for file in some.batch.files) else some for some in parts
+    ]
 
 
-def _size(planned: Plan) -> int:
-    return sum(file.fingerprint.size for batch in planned.batches for file in batch.files)
+class _Step(NamedTuple):
+    """Brings batches up to date, one after the other."""
+
+    config: Config
+    lists: DrugLists
+    workspace: Workspace
+    progress: Progress
+
+    def parts_of(self, planned: Plan) -> tuple[list[Parts], list[SourceFile]]:
+        """The parts of all batches, and the files that changed while they were read, which are in none."""
+        self.progress.planned(sum(len(batch.files) for batch in planned.batches), _size(planned.batches))
+        parts = [self._carry(carried) for carried in planned.carried]
+        unstable: list[SourceFile] = []
+        for batch in planned.batches:
+            self.progress.step(batch.files[0].file)
+            done = self._extract(batch, unstable)
+            parts += [done] if done else []
+            self.progress.batch_done(len(batch.files), _size([batch]))
+        return parts, unstable
+
+    def _extract(self, batch: Batch, unstable: list[SourceFile]) -> Parts | None:
+        """Extract a batch, but for the files that change meanwhile; these are added to `unstable`."""
+        while batch.files:
+            with self.workspace.scratch_dir(batch.name) as scratch:
+                parts = extract(
+                    batch,
+                    self.lists.lexicon,
+                    self.workspace.parts,
+                    scratch,
+                    overlaps=self.config.matching.overlaps,
+                    on_rows=self.progress.rows,
+                )
+            changed = [file for file in batch.files if current_fingerprint(file.path) != file.fingerprint]
+            if not changed:
+                self.workspace.write_entry(parts)
+                return parts
+            unstable += changed
+            batch = make_batch([file for file in batch.files if file not in changed])
+        return None
+
+    def _carry(self, carried: Carried) -> Parts:
+        """Parts of earlier runs, with the mentions of today's lexicon."""
+        parts = carry(carried, self.workspace.parts)
+        if parts.mentions is None or parts.matched != self.lists.matched:
+            parts = self._match(parts)
+        if not carried.is_whole or parts != carried.parts[0]:
+            self.workspace.write_entry(parts)
+        return parts
+
+    def _match(self, parts: Parts) -> Parts:
+        overlaps, told = self.config.matching.overlaps, self.progress.rows
+        directory, lexicon = self.workspace.parts, self.lists.lexicon
+        tokens = self.lists.changed if parts.mentions and self.lists.searched_before(parts.matched) else None
+        if tokens is None:
+            parts = match(parts, lexicon, directory, overlaps=overlaps, on_rows=told)
+        else:
+            parts = match_again(parts, lexicon, tokens, directory, overlaps=overlaps, on_rows=told)
+        failpoint("matched")
+        return parts
+
+
+def _size(batches: Sequence[Batch]) -> int:
+    return sum(file.fingerprint.size for batch in batches for file in batch.files)
+
+
+def check_accounts(parts: Sequence[Parts], files: Sequence[FileReport]) -> None:
+    """Raise AccountingError where files, batches and the rows that lie in parts don't tell of the same records."""
+    counted = [count for some in parts for count in some.counts]
+    rows = {
+        "publications": sum(count.publications + count.deletions for count in counted),
+        "rejects": sum(count.rejects for count in counted),
+    }
+    for kind, expected in rows.items():
+        paths = [getattr(some, kind).path for some in parts]
+        found = pl.scan_parquet(paths, glob=False).select(pl.len()).collect().item() if paths else 0
+        if found != expected:
+            raise AccountingError(f"{found} {kind} lie in the parts, {expected} were counted")
+    by_name = {file.file: file for file in files}
+    for count in counted:
+        told = by_name[count.file]
+        if any(getattr(told, name) != getattr(count, name) for name in count.__struct_fields__):
+            raise AccountingError(f"{count.file}: {count} was counted, {told} is reported")
 
 
 def check_limit(files: Sequence[FileReport], config: Config) -> None:
@@ -191,26 +273,81 @@ def check_limit(files: Sequence[FileReport], config: Config) -> None:
         )
 
 
-def _file_reports(planned: Plan, counts: Sequence[FileCounts]) -> list[FileReport]:
-    """One entry per source file, sorted by name; a file that can't be read is one record and one reject."""
-    by_name = {count.file: count for count in counts}
-    readable = [*planned.drug_lists, *(file for batch in planned.batches for file in batch.files)]
-    reports = [_file_report(file, by_name[file.file]) for file in readable]
-    for file in planned.unreadable:
-        lost = 0 if file.note == EMPTY_FILE else 1
-        reports.append(_file_report(file, FileCounts(file.file, read=lost, rejects=lost)))
-    return sorted(reports, key=lambda report: report.file)
+# Outputs.
 
 
-def _file_report(file: SourceFile, counts: FileCounts) -> FileReport:
-    return FileReport(
-        kind=file.kind,
-        source=file.source,
-        format=file.format,
-        bytes=file.fingerprint.size,
-        note=file.note,
-        **msgspec.structs.asdict(counts),
-    )
+class _Published(NamedTuple):
+    """What the outputs hold; `drugs`: whose mentions are others than before; `graph_of`: what the graph was made of."""
+
+    lexicon: LexiconReport
+    counts: dict[str, int]
+    drugs: tuple[DrugChange, ...]
+    outputs: dict[str, Output]
+    graph_of: str
+
+
+_COUNTED = ("publications", "merged", "mentions", "rejects")
+
+
+def _made_of(planned: Plan, parts: Sequence[Parts], lists: DrugLists, config: Config) -> str:
+    """Digest of all that the outputs depend on: what has the same digest has the same outputs."""
+    files = sorted((file for some in parts for file in some.batch.files), key=lambda file: file.file)
+    refused = sorted((file.file, file.note) for file in planned.unreadable)
+    return sha256(msgspec.json.encode((VERSION, lists.made_of, _sources(config), files, refused))).hexdigest()
+
+
+def _sources(config: Config) -> list[str]:
+    return sorted({source.name for source in config.source if source.kind == "publications"})
+
+
+def _standing(out: Path, made_of: str, previous: RunReport | None, store: Store) -> _Published | None:
+    """What is published, if a run would publish the same again, and every file is whole."""
+    if previous is None or previous.made_of != made_of:
+        return None
+    if not all(_is_unchanged(out, name, store) or is_whole(out / name, previous.outputs.get(name)) for name in OUTPUTS):
+        return None
+    counts = {name: previous.counts[name] for name in _COUNTED}
+    return _Published(previous.lexicon, counts, (), previous.outputs, store.graph_of)
+
+
+def _is_unchanged(out: Path, name: str, store: Store) -> bool:
+    return name in store.outputs and current_fingerprint(out / name) == store.outputs[name]
+
+
+def _publish(
+    planned: Plan,
+    parts: Sequence[Parts],
+    lists: DrugLists,
+    config: Config,
+    previous: RunReport | None,
+    store: Store,
+    workspace: Workspace,
+) -> _Published:
+    """Assemble the parts, and replace what is published but for what provably stays the same."""
+    out, lexicon = workspace.out, lists.lexicon
+    unchanged = {name for name in OUTPUTS if previous and _is_unchanged(out, name, store)}
+    others = pl.concat([lists.read.rejects, _unreadable_rejects(planned.unreadable)])
+    drugs: list[DrugChange] = []
+
+    def compare(table: Path) -> None:
+        known = previous is not None and is_whole(out / MENTIONS, previous.outputs.get(MENTIONS))
+        drugs.extend(mention_changes(out / MENTIONS if known else None, table))
+
+    with workspace.scratch_dir("assemble") as scratch:
+        assembled = assemble(
+            parts,
+            lexicon,
+            others,
+            _sources(config),
+            out,
+            scratch,
+            standing=store.graph_of if {GRAPH, MENTIONS} <= unchanged else "",
+            before_replacing=compare,
+        )
+    with ThreadPoolExecutor() as pool:  # hashing lets go of the interpreter
+        outputs = dict(zip(OUTPUTS, pool.map(describe_output, (out / name for name in OUTPUTS)), strict=True))
+    report = LexiconReport(lexicon.drugs.height, lexicon.terms.height, lexicon.unusable.height)
+    return _Published(report, assembled.counts, tuple(drugs), outputs, assembled.graph_of)
 
 
 def _unreadable_rejects(files: Sequence[SourceFile]) -> pl.DataFrame:
@@ -218,26 +355,25 @@ def _unreadable_rejects(files: Sequence[SourceFile]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=REJECT)
 
 
-def _totals(files: Sequence[FileReport]) -> dict[str, int]:
-    """Sums over the files of publications. Drug lists aren't in them."""
-    read = [file for file in files if file.kind == Kind.PUBLICATIONS]
-    names = {"records": "read", "deletions": "deletions", "blanks": "blanks", "unread_dates": "unread_dates"}
-    return {"files": len(read)} | {name: sum(getattr(file, of) for file in read) for name, of in names.items()}
-
-
-def _describe_outputs(out: Path) -> dict[str, Output]:
-    names = (GRAPH, MENTIONS, REJECTS)
-    with ThreadPoolExecutor() as pool:  # hashing lets go of the interpreter
-        return dict(zip(names, pool.map(describe_output, (out / name for name in names)), strict=True))
-
-
-def _versions() -> dict[str, str]:
-    return {"drugmentions": version("drugmentions"), "polars": pl.__version__, "python": platform.python_version()}
-
-
-def _write_report(report: RunReport, path: Path) -> None:
-    with replacing(path) as temporary:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n")
+def _leave(
+    parts: Sequence[Parts], lists: DrugLists, config: Config, graph_of: str, store: Store, workspace: Workspace
+) -> None:
+    """Leave the next run word of all that this one did, and remove what nobody needs any more."""
+    left = Store(
+        parts=tuple(parts),
+        published=frozenset(some.batch.name for some in parts),
+        kept=frozenset(some.batch.name for some in parts if workspace.is_kept(some)),
+        lists=lists.entries,
+        recognised_by=recognised_by(config),
+        lexicon_of=lists.made_of,
+        lexicon=lists.digest,
+        terms=lists.terms(),
+        outputs={name: print_ for name in OUTPUTS if (print_ := current_fingerprint(workspace.out / name))},
+        graph_of=graph_of,
+    )
+    if left != store:
+        workspace.write_manifest(left)
+    workspace.collect(left)
 
 
 class _Clock:

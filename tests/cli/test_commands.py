@@ -342,7 +342,7 @@ def test_an_interrupted_run_leaves_the_old_outputs(command: Command, inputs: Pat
         running = subprocess.Popen(
             [sys.executable, "-m", "drugmentions", "run", "in"], cwd=tmp_path, stderr=subprocess.PIPE
         )
-        while not list((tmp_path / "out/.cache/scratch").glob("*/spool*")):
+        while not list((tmp_path / "out/.cache/scratch").glob("*/*/spool*")):
             time.sleep(0.02)
             assert running.poll() is None
         running.send_signal(number)
@@ -350,7 +350,7 @@ def test_an_interrupted_run_leaves_the_old_outputs(command: Command, inputs: Pat
         with running.stderr or io.BytesIO(b"?") as stderr:
             assert stderr.read() == b""
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if path.is_file()} == before
-    assert not (tmp_path / "out/.cache/scratch").exists()
+    assert list((tmp_path / "out/.cache/scratch").iterdir()) == []
 
 
 def test_progress_is_shown_on_a_terminal_alone(command: Command, inputs: Path, tmp_path: Path) -> None:

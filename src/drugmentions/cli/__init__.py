@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from drugmentions.cli import adhoc, config, export, match, rejects, run
+from drugmentions.cli import adhoc, config, export, match, rejects, run, status
 
 app = typer.Typer(
     name="drugmentions",
@@ -13,13 +13,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 no inputs, no drugs, unknown drug or too many "
-    "rejects, 4 output, 130/143 interrupted.",
+    "rejects, 4 output, 5 an extra is missing, 75 another run holds the lock, 130/143 interrupted.",
 )
 app.command("run")(run.run_command)
 app.add_typer(adhoc.app, name="adhoc")
 app.command("match")(match.match_command)
 app.command("export")(export.export_command)
 app.command("rejects")(rejects.rejects_command)
+app.command("status")(status.status_command)
 app.add_typer(config.app, name="config")
 
 

@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from drugmentions.cli.narrate import narrator
 from drugmentions.cli.options import Format, GraphPath, Log, LogFormat, Quiet
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from drugmentions.graph import Graph
 
 app = typer.Typer(help="Ask questions of a graph.", no_args_is_help=True)
 
@@ -31,10 +34,9 @@ def top_journal_command(
     import polars as pl
 
     from drugmentions.cli.render import render
-    from drugmentions.graph import load_graph
     from drugmentions.queries import top_journals
 
-    graph = load_graph(path)
+    graph = _open(path)
     top = top_journals(graph.mentions, sources=source or (), sponsors=sponsors).collect()
     counted = top.select("journal", pl.col("drugs").list.len().alias("drug_count"), "drugs")
     drug_count = counted["drug_count"].max() or 0
@@ -51,10 +53,9 @@ def related_command(
 ) -> None:
     """The other drugs that the drug's journals mention, PubMed publications alone."""
     del quiet, log_format
-    from drugmentions.graph import load_graph
     from drugmentions.queries import related_drugs, resolve_drug
 
-    graph = load_graph(path)
+    graph = _open(path)
     name = resolve_drug(graph.drugs["drug"], drug)
     _render_list(related_drugs(graph.mentions, name), {"drug": name}, "related", output_format)
 
@@ -69,10 +70,9 @@ def journals_command(
 ) -> None:
     """The journals that mention a drug, with how often, first and last date, and sources."""
     del quiet, log_format
-    from drugmentions.graph import load_graph
     from drugmentions.queries import journals_of_drug, resolve_drug
 
-    graph = load_graph(path)
+    graph = _open(path)
     name = resolve_drug(graph.drugs["drug"], drug)
     _render_list(journals_of_drug(graph.mentions, name), {"drug": name}, "journals", output_format)
 
@@ -87,12 +87,21 @@ def drugs_command(
 ) -> None:
     """The drugs that a journal mentions, with how often, first and last date, and sources."""
     del quiet, log_format
-    from drugmentions.graph import load_graph
     from drugmentions.queries import drugs_of_journal, resolve_journal
 
-    graph = load_graph(path)
+    graph = _open(path)
     name = resolve_journal(graph.mentions, journal)
     _render_list(drugs_of_journal(graph.mentions, name), {"journal": name}, "drugs", output_format)
+
+
+def _open(path: Path) -> "Graph":
+    """Load a graph, and warn where it stands in a directory whose files aren't all of one run."""
+    from drugmentions.graph import load_graph
+    from drugmentions.report import damaged_outputs
+
+    if path.is_dir() and (damaged := damaged_outputs(path)):
+        narrator.warn(f"{path}: {', '.join(damaged)} not of the last run, which was killed; run again to mend it")
+    return load_graph(path)
 
 
 def _render_list(answers: "pl.LazyFrame", about: dict[str, str], name: str, output_format: Format) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from drugmentions.cli.narrate import narrator
+from drugmentions.cli.narrate import narrator, printable
 from drugmentions.pipeline import Progress as Observer
 
 
@@ -33,7 +33,7 @@ class _Display(Observer):
         self._progress.update(self._task, advance=size, files=f"{self._done}/{self._files} files")
 
     def step(self, name: str) -> None:
-        self._progress.update(self._task, description=name[-40:])
+        self._progress.update(self._task, description=printable(name)[-40:])
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from drugmentions.cli.settings import settings
 
 if TYPE_CHECKING:
     from drugmentions.config import Config
-    from drugmentions.pipeline import RunReport
+    from drugmentions.report import RunReport
 
 _SHOWN = 5
 """Files or entries named in a note before the rest is only counted."""
@@ -30,6 +30,22 @@ def run_command(
         str | None, typer.Option("--max-rejects", metavar="N|P%", help="Fail if more records are rejected.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be read, and read nothing.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Read everything anew, as if there were no cache.")] = False,
+    keep_missing: Annotated[
+        bool | None, typer.Option("--keep-missing", help="Keep the records of source files that are gone.")
+    ] = None,
+    allow_shrink: Annotated[
+        bool, typer.Option("--allow-shrink", help="Go on where files with over a tenth of the records are gone.")
+    ] = False,
+    wait: Annotated[
+        str | None, typer.Option("--wait", metavar="TIME", help="Wait for another run to end: 30s, 10m, 2h.")
+    ] = None,
+    if_locked: Annotated[
+        str | None, typer.Option("--if-locked", help="fail (exit 75), or skip (exit 0), while another run goes on.")
+    ] = None,
+    exit_code_no_new: Annotated[
+        int, typer.Option("--exit-code-no-new", metavar="CODE", min=0, max=255, help="Exit so if nothing is new.")
+    ] = 0,
     output_format: Format = None,
     quiet: Quiet = False,
     log_format: Log = LogFormat.TEXT,
@@ -39,16 +55,34 @@ def run_command(
     OUT holds graph.json, mentions.parquet, rejects.parquet and run.json. Nothing is written to stdout but by --dry-run.
     """
     del quiet, log_format
-    chosen = settings(config, out=out, drugs=drugs or None, strict=strict, max_rejects=max_rejects)
+    chosen = settings(
+        config,
+        out=out,
+        drugs=drugs or None,
+        strict=strict,
+        max_rejects=max_rejects,
+        keep_missing=keep_missing,
+        wait=wait,
+        if_locked=if_locked,
+    )
     if dry_run:
-        _show_plan(inputs, chosen, output_format)
+        _show_plan(inputs, chosen, output_format, full=full)
         return
     from drugmentions.cli.progress import progress_display
+    from drugmentions.errors import LockedError
     from drugmentions.pipeline import run
 
-    with progress_display() as progress:
-        report = run(inputs, chosen, progress)
+    try:
+        with progress_display() as progress:
+            report = run(inputs, chosen, progress, full=full, allow_shrink=allow_shrink)
+    except LockedError as error:
+        if chosen.run.if_locked != "skip":
+            raise
+        narrator.note(f"skipped: {error}")
+        return
     _narrate(report)
+    if report.changes.nothing_new:
+        raise typer.Exit(exit_code_no_new)
 
 
 def _narrate(report: "RunReport") -> None:
@@ -74,33 +108,56 @@ def _narrate(report: "RunReport") -> None:
     )
 
 
-def _show_plan(inputs: list[str], config: "Config", output_format: "Format") -> None:
-    """Show each source file, what it was taken for, and what would be ignored."""
+def _show_plan(inputs: list[str], config: "Config", output_format: "Format", *, full: bool) -> None:
+    """Show each source file, what it was taken for, whether it would be read, and what would be ignored."""
+    from collections import Counter
+    from pathlib import Path
+
     import polars as pl
 
+    from drugmentions.cache import Workspace
+    from drugmentions.changes import file_states
     from drugmentions.cli.render import render
     from drugmentions.pipeline import plan_run
+    from drugmentions.report import read_report
 
-    planned = plan_run(inputs, config)
-    files = [*planned.drug_lists, *(file for batch in planned.batches for file in batch.files), *planned.unreadable]
-    rows = [
-        {
-            "file": f.file,
-            "kind": f.kind,
-            "source": f.source,
-            "format": f.format,
-            "bytes": f.fingerprint.size,
-            "note": f.note,
-        }
-        for f in sorted(files, key=lambda file: file.file)
-    ]
-    rows += [{"file": entry.file, "kind": "ignored", "note": entry.reason} for entry in planned.ignored]
+    out = Path(config.run.out)
+    planned = plan_run(inputs, config, Workspace(out).load(full=full))
+    states = dict(file_states(planned, read_report(out)))
+    files = {file.file: file for file in (*planned.drug_lists, *planned.files, *planned.unreadable)}
     schema = {
         "file": pl.String,
+        "state": pl.String,
         "kind": pl.String,
         "source": pl.String,
         "format": pl.String,
         "bytes": pl.Int64,
         "note": pl.String,
     }
-    render(pl.DataFrame(rows, schema=schema), {"batches": len(planned.batches), "files": rows}, output_format)
+    rows: list[dict[str, object]] = [
+        {
+            "file": name,
+            "state": states.get(name, ""),
+            "kind": file.kind,
+            "source": file.source,
+            "format": file.format,
+            "bytes": file.fingerprint.size,
+            "note": file.note,
+        }
+        for name, file in sorted(files.items())
+    ]
+    rows += [{"file": name, "state": state} for name, state in states.items() if state == "gone"]
+    rows += [{"file": entry.file, "kind": "ignored", "note": entry.reason} for entry in planned.ignored]
+    counts = Counter(states.values())
+    to_read = [file for batch in planned.batches for file in batch.files]
+    document = {
+        "batches": len(planned.batches),
+        "bytes": sum(file.fingerprint.size for file in to_read),
+        "states": {name: counts[name] for name in ("new", "changed", "gone", "known", "kept", "unreadable")},
+        "files": rows,
+    }
+    narrator.note(
+        f"{len(to_read)} files to read ({counts['new']} new, {counts['changed']} changed), {document['bytes']} bytes"
+        f" in {len(planned.batches)} batches; {counts['known']} known, {counts['gone']} gone, {counts['kept']} kept"
+    )
+    render(pl.DataFrame(rows, schema=schema), document, output_format)

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from drugmentions.durable import fingerprint
 from drugmentions.errors import NoInputError
 from drugmentions.model import Fingerprint
 
@@ -171,7 +172,7 @@ def _take_input(text: str, status: os.stat_result, out: str) -> Iterator[Located
 
 def _take_file(file: str, below: str, path: str, status: os.stat_result) -> LocatedFile | Refused:
     if stat.S_ISREG(status.st_mode):
-        return LocatedFile(file, path, _fingerprint(status), below)
+        return LocatedFile(file, path, fingerprint(status), below)
     return Refused(file, f"{_KINDS.get(stat.S_IFMT(status.st_mode), 'something else')}, not a regular file")
 
 
@@ -300,7 +301,3 @@ def _reason(error: OSError, path: str) -> str:
     if isinstance(error, FileNotFoundError) and os.path.islink(path):
         return "a symlink that leads nowhere"
     return error.strerror or str(error)
-
-
-def _fingerprint(status: os.stat_result) -> Fingerprint:
-    return Fingerprint(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)

@@ -14,6 +14,8 @@ BLOCK: Final = 256 << 10
 LINE_LIMIT: Final = 64 << 20
 """Bytes of a line that are read; a longer one is handed on cut, but longer than this."""
 LONG_LINE: Final = f"line longer than {LINE_LIMIT >> 20} MiB"
+CANNOT_BE_READ: Final = "cannot be read: "
+"""How a reject begins that tells of the system's error, not of the file's content: another time it may be read."""
 INVALID_UTF8: Final = "invalid UTF-8"
 _MORSEL: Final = 2 << 10  # Zstandard unpacks up to 32 MiB from so little, and can't be told to stop earlier
 _CRUMB: Final = 64
@@ -38,7 +40,7 @@ def read_bytes(file: SourceFile) -> Iterator[bytes]:
         with Path(file.path).open("rb", buffering=0) as stream:
             yield from _unpackers[file.compression](stream)
     except OSError as error:
-        raise UnreadableError(f"cannot be read: {error.strerror or error}") from error
+        raise UnreadableError(f"{CANNOT_BE_READ}{error.strerror or error}") from error
 
 
 def read_blocks(file: SourceFile) -> Iterator[bytes]:

@@ -1,0 +1,92 @@
+"""Files that are replaced in one step, flushed to disk, and told from their changed selves."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+
+from drugmentions.errors import OutputError
+from drugmentions.model import Fingerprint
+
+
+@contextmanager
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn the system's errors on writing below `path` into an OutputError; Polars wraps some in errors of its own."""
+    hint = "check that the directory exists, is writable and has free space, or name another with --out"
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{error.filename or path}: {error.strerror or error}", hint) from error
+    except pl.exceptions.PolarsError as error:
+        if "(os error " not in str(error):
+            raise
+        raise OutputError(f"{path}: {str(error).rpartition('error: ')[2]}", hint) from error
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """A temporary path beside `path` to write to; on leaving, it is renamed to `path` in one step.
+
+    `durable`: flush it to disk first, and the directory after. Where the block raises, the temporary file goes and
+    `path` stays as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        if durable:
+            sync(temporary)
+        temporary.replace(path)
+        if durable:
+            sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_left_over(directory: Path) -> None:
+    """Remove temporary files of `replacing` whose process is gone."""
+    for path in directory.glob(".*.tmp"):
+        pid = path.name.split(".")[-2]
+        if pid.isdecimal() and not is_running(int(pid)):
+            path.unlink(missing_ok=True)
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of this number runs on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def sync(path: Path) -> None:
+    """Flush a file or a directory to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(status: os.stat_result) -> Fingerprint:
+    """What tells a file from its changed self, of what `stat` says."""
+    return Fingerprint(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def current_fingerprint(path: str | Path) -> Fingerprint | None:
+    """The fingerprint that a file has now; None where there is no such file, or it can't be reached."""
+    try:
+        return fingerprint(os.stat(path))  # noqa: PTH116  # as fast as a hundred thousand files ask for
+    except OSError:
+        return None

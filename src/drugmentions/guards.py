@@ -1,0 +1,110 @@
+"""What keeps an unattended run from harm: one at a time, enough space, and no inputs that vanished unnoticed."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+from drugmentions.cache import LOCK, Store
+from drugmentions.durable import output_errors
+from drugmentions.errors import LockedError, OutputError, ShrunkError
+from drugmentions.model import Compression, Kind
+from drugmentions.plan import Plan
+from drugmentions.report import RunReport
+
+SHRINK: Final = 0.1
+"""The share of known records that may vanish with their files."""
+_UNPACKED: Final = 3
+"""Bytes that a byte of a compressed file holds, at least, as a rule."""
+_LEFT: Final = 0.25
+"""Bytes that parts take for each byte read, at least, as a rule: a third to a half were measured."""
+
+
+@contextmanager
+def locked(out: Path, wait: float) -> Iterator[None]:
+    """Hold OUT/.lock, waiting at most so many seconds for it; the kernel frees it when its holder dies.
+
+    Makes `out` if it isn't there, and takes it away again where the block raises before anything else is in it. Raises
+    LockedError, OutputError.
+    """
+    with output_errors(out):
+        made = not out.exists()
+        out.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(out / LOCK, timeout=wait)
+        try:
+            lock.acquire(poll_interval=0.2)
+        except Timeout:
+            waited = f" after waiting {wait:g} s" if wait else ""
+            hint = "wait for it with --wait 10m, or let this run pass with --if-locked skip"
+            raise LockedError(f"another run holds {out / LOCK}{waited}", hint) from None
+    try:
+        yield
+    except BaseException:
+        if made and {entry.name for entry in out.iterdir()} == {LOCK}:
+            with suppress(OSError):
+                (out / LOCK).unlink()
+                out.rmdir()
+        raise
+    finally:
+        lock.release()
+
+
+def check_shrink(previous: RunReport | None, planned: Plan, store: Store) -> None:
+    """Raise ShrunkError where files that vanished hold more than `SHRINK` of the records that were known.
+
+    A file that is there under another name, or is there but isn't an input any more, hasn't vanished.
+    """
+    if previous is None:
+        return
+    present = {file.file for file in planned.files}
+    reached = {(file.fingerprint.mtime, file.fingerprint.size, file.fingerprint.inode) for file in planned.files}
+    moved = {
+        file.file
+        for parts in store.parts
+        for file in parts.batch.files
+        if (file.fingerprint.mtime, file.fingerprint.size, file.fingerprint.inode) in reached
+    }
+    known = [file for file in previous.files if file.kind == Kind.PUBLICATIONS]
+    total = sum(file.read for file in known)
+    vanished = [
+        file
+        for file in known
+        if file.read and file.file not in present and file.file not in moved and not _is_readable(file.file)
+    ]
+    lost = sum(file.read for file in vanished)
+    if lost > total * SHRINK:
+        raise ShrunkError(
+            f"{len(vanished)} known files are gone or can't be read, {vanished[0].file} among them: "
+            f"{lost} of {total} records ({lost / total:.0%})",
+            "see that every folder is mounted; --allow-shrink goes on without them, --keep-missing keeps their records",
+        )
+
+
+def _is_readable(file: str) -> bool:
+    """Whether a file, by its shown name, can still be opened."""
+    try:
+        os.close(os.open(file, os.O_RDONLY | os.O_NONBLOCK))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def check_space(out: Path, planned: Plan, previous: RunReport | None) -> None:
+    """Raise OutputError where the disk of `out` can't hold what is surely going to be written. Sizes in bytes."""
+    new = sum(
+        file.fingerprint.size * (1 if file.compression == Compression.NONE else _UNPACKED)
+        for batch in planned.batches
+        for file in batch.files
+    )
+    beside = sum(output.bytes for output in previous.outputs.values()) if previous else 0
+    needed = int(new * _LEFT) + beside
+    free = shutil.disk_usage(out).free
+    if new and needed > free:
+        raise OutputError(
+            f"{out}: {needed >> 20} MiB needed at least, {free >> 20} MiB free",
+            "free some space, or name another directory with --out",
+        )

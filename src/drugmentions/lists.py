@@ -1,0 +1,109 @@
+"""The drug lists of a run: read, and made a lexicon, only once that is needed."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import polars as pl
+
+from drugmentions.cache import VERSION, ListFile, Store, Workspace, seal
+from drugmentions.carryover import changed_tokens, lexicon_rows
+from drugmentions.config import Config
+from drugmentions.durable import current_fingerprint, replacing
+from drugmentions.errors import NoDrugsError, UnstableInputError
+from drugmentions.extract import matched_with, read_drug_lists
+from drugmentions.matching.lexicon import Lexicon
+from drugmentions.model import FileCounts, Part, SourceFile
+
+
+class _Read(NamedTuple):
+    """What the lists gave: `rejects` as `REJECT`, `counts` by file."""
+
+    lexicon: Lexicon
+    rejects: pl.DataFrame
+    counts: list[FileCounts]
+
+
+class DrugLists:
+    """The drug lists of a run, and what earlier runs made of them."""
+
+    def __init__(self, files: Sequence[SourceFile], config: Config, store: Store, workspace: Workspace) -> None:
+        self.files = files
+        self.made_of = sha256(msgspec.json.encode((VERSION, files, config.matching))).hexdigest()
+        self._overlaps = config.matching.overlaps
+        self._store = store
+        self._workspace = workspace
+
+    @cached_property
+    def read(self) -> _Read:
+        """The lists, read now. Raises NoDrugsError without a usable name, UnstableInputError where a list changes."""
+        with self._workspace.scratch_dir("lists") as scratch:
+            read = _Read(*read_drug_lists(self.files, scratch))
+        check_lexicon(read.lexicon, [file.file for file in self.files])
+        for file in self.files:
+            if current_fingerprint(file.path) != file.fingerprint:
+                raise UnstableInputError(
+                    f"{file.file}: changed while it was read", "run again when the drug list is complete"
+                )
+        return read
+
+    @property
+    def lexicon(self) -> Lexicon:
+        """The lexicon of all lists."""
+        return self.read.lexicon
+
+    @property
+    def _known(self) -> bool:
+        """Whether an earlier run read these very lists."""
+        return self._store.lexicon_of == self.made_of
+
+    @property
+    def digest(self) -> str:
+        """The lexicon's digest, without reading the lists where it is known."""
+        return self._store.lexicon if self._known else self.lexicon.digest
+
+    @property
+    def matched(self) -> str:
+        """What mentions are to be found with."""
+        return matched_with(self.digest, self._overlaps)
+
+    @property
+    def counts(self) -> list[FileCounts]:
+        """What became of the lists' entries, by file."""
+        return [entry.counts for entry in self._store.lists] if self._known else self.read.counts
+
+    @property
+    def entries(self) -> tuple[ListFile, ...]:
+        """The lists as the manifest names them."""
+        counts = {count.file: count for count in self.counts}
+        return tuple(ListFile(file, counts[file.file]) for file in self.files)
+
+    @cached_property
+    def changed(self) -> list[str] | None:
+        """Tokens of the forms that differ from those of the lexicon before; None where that is lost, or too many do."""
+        if self._store.terms is None:
+            return None
+        return changed_tokens(pl.read_parquet(self._store.terms.path, glob=False), self.lexicon)
+
+    def searched_before(self, matched: str) -> bool:
+        """Whether mentions that were found with `matched` are those of the lexicon before, under the same rules."""
+        return matched == matched_with(self._store.lexicon, self._overlaps)
+
+    def terms(self) -> Part | None:
+        """The table of the lexicon's terms, for the run that finds it changed."""
+        path = self._workspace.parts / f"{self.digest}.terms.parquet"
+        if self._store.terms and Path(self._store.terms.path) == path:
+            return self._store.terms
+        with replacing(path, durable=False) as temporary:
+            lexicon_rows(self.lexicon).write_parquet(temporary)
+        return seal(path)
+
+
+def check_lexicon(lexicon: Lexicon, names: Sequence[str]) -> None:
+    """Raise NoDrugsError where drug lists, of these names, hold no drug name that can be searched."""
+    if lexicon.terms.is_empty():
+        hint = "a name needs two letters or digits, one of them a letter"
+        raise NoDrugsError(f"no usable drug name in {', '.join(names)}", hint)
