@@ -6,18 +6,36 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import ModuleType, SimpleNamespace
+from typing import Any, NoReturn
 
 import polars as pl
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from msgspec import to_builtins
 
-from drugmentions import failpoints, outputs, scan_publications
+from drugmentions import (
+    api,
+    assemble,
+    cache,
+    carryover,
+    failpoints,
+    lists,
+    outputs,
+    pipeline,
+    plan,
+    scan_publications,
+)
 from drugmentions.config import Config, Matching, Run
+from drugmentions.errors import AccountingError, OutputError, UnstableInputError
+from drugmentions.extract import extract, read_drug_lists
+from drugmentions.model import SourceFile
 from drugmentions.pipeline import run
+from drugmentions.sources import streams
 
 DRUGS = ("ethanol", "epinephrine", "calcium carbonate", "calcium", "5-FU", "atropine")
 TITLES = (
@@ -33,6 +51,8 @@ NAMES = (
     "pubmed_d.json",
     "pubmed24n0002.csv",
 )
+
+WEEKS = 200 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 10
 
 records = st.fixed_dictionaries(
     {
@@ -90,6 +110,10 @@ accidents = st.one_of(
 )
 
 
+nights = st.tuples(st.lists(changes, max_size=2), st.lists(accidents, max_size=2))
+Event = tuple[Any, ...]
+
+
 class Nights(RuleBasedStateMachine):
     """A directory of sources, and one output directory that is brought up to date again and again."""
 
@@ -117,20 +141,24 @@ class Nights(RuleBasedStateMachine):
         self.change(("list", drugs))
         self.run(self.out)
 
-    @rule(changed=st.lists(changes, max_size=2), happened=st.lists(accidents, max_size=2))
-    def night(self, changed: list[tuple[Any, ...]], happened: list[tuple[Any, ...]]) -> None:
-        for change in changed:
-            self.change(change)
-        for accident in happened:
-            self.suffer(accident)
-        self.run(self.out)
+    @rule(week=st.lists(nights, min_size=3, max_size=5))
+    def pass_a_week(self, week: list[tuple[list[Event], list[Event]]]) -> None:
+        for changed, happened in week:
+            for change in changed:
+                self.change(change)
+            for accident in happened:
+                self.suffer(accident)
+            self.run(self.out)
+            self.compare()
+
+    def compare(self) -> None:
         expected = self.home / "expected"
         self.run(expected)
         assert results(self.out) == results(expected)
         shutil.rmtree(expected)
         assert not list(self.out.rglob("*.tmp"))
 
-    def change(self, change: tuple[Any, ...]) -> None:
+    def change(self, change: Event) -> None:
         match change:
             case ("write", name, rows):
                 write_records(self.inputs / name, rows)
@@ -145,7 +173,7 @@ class Nights(RuleBasedStateMachine):
             case ("overlaps", overlaps):
                 self.overlaps = overlaps
 
-    def suffer(self, accident: tuple[Any, ...]) -> None:
+    def suffer(self, accident: Event) -> None:
         match accident:
             case ("kill", place, times):
                 self.kill(place, times)
@@ -178,5 +206,308 @@ def damage(path: Path, how: str, where: int) -> None:
             file.write(b"\xff\x00\xff\x00"[: size - where % size])
 
 
-Nights.TestCase.settings = settings(max_examples=25, stateful_step_count=6, deadline=None)
+Nights.TestCase.settings = settings(max_examples=WEEKS, stateful_step_count=3, deadline=None)
 test_any_sequence_of_nights_ends_as_one_run_would = Nights.TestCase
+
+
+# What a run doesn't do again.
+
+
+@pytest.fixture
+def landing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory `in` with a drug list and three small files, each a batch of its own; the working directory above."""
+    monkeypatch.setattr(plan, "BATCH_FILES", 1)
+    monkeypatch.chdir(tmp_path)
+    directory = tmp_path / "in"
+    directory.mkdir()
+    (directory / "drugs.csv").write_text("drug\nETHANOL\nATROPINE\n")
+    for number in range(3):
+        row = {"id": str(number), "title": f"Ethanol in mice {number}", "date": "2020", "journal": "J"}
+        write_records(directory / f"pubmed_{number}.csv", [row])
+    return directory
+
+
+def refuse(*_arguments: object, **_options: object) -> NoReturn:
+    raise AssertionError("this was to be left alone")
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str) -> list[Any]:
+    """Collect the first argument of each call of a function."""
+    calls: list[Any] = []
+    function = getattr(module, name)
+
+    def count(first: Any, *others: Any, **options: Any) -> Any:
+        calls.append(first)
+        return function(first, *others, **options)
+
+    monkeypatch.setattr(module, name, count)
+    return calls
+
+
+def assert_as_fresh(directory: Path) -> None:
+    """What is in `out` is what a run into an empty directory gives."""
+    run([directory.name], Config(run=Run(out="fresh")))
+    assert results(Path("out")) == results(Path("fresh"))
+    shutil.rmtree("fresh")
+
+
+def test_a_run_with_nothing_new_reads_no_data(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = api.run("in")
+    written = {path: path.stat() for path in Path("out").rglob("*") if path.is_file() and path.name != "run.json"}
+    with monkeypatch.context() as patch:
+        for module, name in ((plan, "detect"), (pipeline, "extract"), (lists, "read_drug_lists"), (assemble, "merge")):
+            patch.setattr(module, name, refuse)
+        opened = counted(patch, os, "open")  # first bytes of source files, and parts that don't check
+        second = api.run("in")
+        assert not [path for path in map(str, opened) if path.endswith((".csv", ".parquet"))]
+    assert second.changes.nothing_new
+    assert second.counts == first.counts
+    assert second.files == first.files
+    assert second.outputs == first.outputs
+    assert all(path.stat() == before for path, before in written.items())
+    assert api.run("in").changes.since == second.started
+
+
+def test_full_reads_everything_again(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.run("in")
+    extracted = counted(monkeypatch, pipeline, "extract")
+    config = Config()
+    run(["in"], config, full=True)
+    assert len(extracted) == 3
+
+
+def test_a_killed_run_goes_on_with_the_batches_that_it_had_finished(
+    landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv(failpoints.VARIABLE, "batch-done:2")
+        patch.setattr(failpoints, "_die", killed)
+        failpoints._passed.clear()
+        with pytest.raises(Killed):
+            api.run("in")
+    write_records(landing / "pubmed_3.csv", [{"id": "9", "title": "Atropine", "date": "", "journal": ""}])
+    extracted = counted(monkeypatch, pipeline, "extract")
+    api.run("in")
+    assert [batch.files[0].file for batch in extracted] == ["in/pubmed_2.csv", "in/pubmed_3.csv"]
+    assert_as_fresh(landing)
+
+
+def test_a_changed_file_costs_itself_and_not_its_neighbours(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "BATCH_FILES", 10)
+    api.run("in")
+    write_records(landing / "pubmed_1.csv", [{"id": "1", "title": "Atropine", "date": "", "journal": ""}])
+    read = counted(monkeypatch, pipeline, "extract")
+    report = api.run("in")
+    assert [[file.file for file in batch.files] for batch in read] == [["in/pubmed_1.csv"]]
+    assert (report.changes.files.known, report.changes.files.changed) == (2, 1)
+    assert_as_fresh(landing)
+
+
+def test_many_small_batches_are_put_together(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "BATCH_FILES", 100)
+    monkeypatch.setattr(plan, "MANY", 4)
+    for night in range(12):
+        row = {"id": f"n{night}", "title": "Ethanol", "date": "2020", "journal": "J"}
+        write_records(landing / f"pubmed_night_{night}.csv", [row])
+        api.run("in")
+        parts = {path.name for path in Path("out/.cache/parts").iterdir()}
+        assert len([name for name in parts if "publications" in name]) <= 5
+        assert len(parts) <= 5 * 3 + 1  # and nothing else piles up
+    assert_as_fresh(landing)
+
+
+def test_what_cannot_have_changed_is_not_written_again(landing: Path) -> None:
+    api.run("in")
+    graph, mentions = (Path("out", name).stat() for name in ("graph.json", "mentions.parquet"))
+    write_records(landing / "pubmed_9.csv", [{"id": "9", "title": "No drug", "date": "2020", "journal": "j."}])
+    report = api.run("in")
+    assert report.counts["publications"] == 4
+    assert (Path("out/graph.json").stat(), Path("out/mentions.parquet").stat()) == (graph, mentions)
+    assert_as_fresh(landing)
+
+
+# A changed drug list.
+
+
+def test_few_new_terms_are_searched_for_by_themselves(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    titles = ["Atropine and tropane", "TROPANES", "Tropane-like", "Trôpane", "Nothing"]
+    rows = [{"id": f"t{n}", "title": title, "date": "", "journal": ""} for n, title in enumerate(titles)]
+    write_records(landing / "pubmed_0.csv", rows)
+    api.run("in")
+    (landing / "drugs.csv").write_text("drug\nETHANOL\nATROPINE\nTROPANE\n")
+    for module, name in ((pipeline, "extract"), (pipeline, "match")):
+        monkeypatch.setattr(module, name, refuse)
+    searched: list[int] = []
+    progress = pipeline.Progress()
+    monkeypatch.setattr(progress, "rows", searched.append)
+    report = run(["in"], Config(), progress)
+    assert sum(searched) == 4  # of eight titles
+    assert [(change.drug, change.added) for change in report.changes.drugs] == [("TROPANE", 3)]
+    monkeypatch.undo()
+    monkeypatch.chdir(landing.parent)
+    assert_as_fresh(landing)
+
+
+def test_a_lexicon_with_many_changes_is_matched_as_a_whole(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.run("in")
+    monkeypatch.setattr(carryover, "FEW", 1)
+    (landing / "drugs.csv").write_text("drug\nETHANOL\nMICE\nRATS\n")
+    monkeypatch.setattr(pipeline, "match_again", refuse)
+    assert api.run("in").counts["mentions"] == 6
+    assert_as_fresh(landing)
+
+
+# Files that change while they are read.
+
+
+@pytest.mark.parametrize("how", ["grows", "shrinks", "vanishes"])
+def test_a_file_that_changes_once_while_it_is_read_is_read_again(
+    landing: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    file = landing / "pubmed_1.csv"
+    monkeypatch.setattr(pipeline, "extract", changing_once(file, how))
+    report = api.run("in", max_rejects="0")
+    assert report.counts["files"] == (2 if how == "vanishes" else 3)
+    monkeypatch.undo()
+    monkeypatch.chdir(landing.parent)
+    assert_as_fresh(landing)
+
+
+def changing_once(file: Path, how: str) -> Callable[..., Any]:
+    left = ["once"]
+
+    def extract_and_change(batch: Any, *others: Any, **options: Any) -> Any:
+        done = extract(batch, *others, **options)
+        if left and batch.files[0].file.endswith(file.name):
+            left.clear()
+            time.sleep(0.02)
+            change_file(file, how)
+        return done
+
+    return extract_and_change
+
+
+def change_file(file: Path, how: str) -> None:
+    if how == "grows":
+        file.write_text(file.read_text() + "50,Atropine,2020,J\n")
+    elif how == "shrinks":
+        file.write_text("id,title,date,journal\n")
+    else:
+        file.unlink()
+
+
+def test_a_file_that_changes_all_the_time_is_a_reject(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = landing / "pubmed_1.csv"
+
+    def change_always(batch: Any, *others: Any, **options: Any) -> Any:
+        done = extract(batch, *others, **options)
+        if batch.files[0].file.endswith(file.name):
+            time.sleep(0.02)
+            change_file(file, "grows")
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "extract", change_always)
+        report = api.run("in")
+    assert {(file.file, file.note) for file in report.files if file.note} == {
+        ("in/pubmed_1.csv", "changed while it was read")
+    }
+    assert pl.read_parquet("out/rejects.parquet").select("file", "reason").rows() == [
+        ("in/pubmed_1.csv", "changed while it was read")
+    ]
+    assert report.counts["records"] == 3
+    api.run("in")
+    assert_as_fresh(landing)
+
+
+def test_a_drug_list_that_changes_while_it_is_read_is_an_error(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.run("in")
+    before = Path("out/graph.json").read_bytes()
+    (landing / "drugs.csv").write_text("drug\nMICE\n")
+
+    def change(*arguments: Any) -> Any:
+        done = read_drug_lists(*arguments)
+        time.sleep(0.02)
+        (landing / "drugs.csv").write_text("drug\nRATS\n")
+        return done
+
+    monkeypatch.setattr(lists, "read_drug_lists", change)
+    with pytest.raises(UnstableInputError, match=r"in/drugs\.csv"):
+        api.run("in")
+    assert Path("out/graph.json").read_bytes() == before
+
+
+def test_what_the_system_failed_to_read_is_tried_again(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = streams.read_bytes
+
+    def failing(file: SourceFile) -> Iterator[bytes]:
+        if file.file.endswith("pubmed_1.csv"):
+            raise streams.UnreadableError(f"{streams.CANNOT_BE_READ}Input/output error")
+        yield from whole(file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(streams, "read_bytes", failing)
+        report = api.run("in")
+    assert report.counts["rejects"] == 1
+    report = api.run("in")
+    assert (report.counts["rejects"], report.changes.files.known, report.changes.files.changed) == (0, 2, 1)
+    assert_as_fresh(landing)
+
+
+# Accounts.
+
+
+def test_rows_that_are_missing_from_parts_stop_the_run(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.run("in")
+    before = Path("out/graph.json").read_bytes()
+    write_records(landing / "pubmed_9.csv", [{"id": "9", "title": "Ethanol", "date": "2020", "journal": "J"}])
+
+    def lossy(*arguments: Any, **options: Any) -> Any:
+        parts = extract(*arguments, **options)
+        pl.read_parquet(parts.publications.path).clear().write_parquet(parts.publications.path)
+        return parts
+
+    monkeypatch.setattr(pipeline, "extract", lossy)
+    with pytest.raises(AccountingError, match="publications"):
+        api.run("in")
+    assert Path("out/graph.json").read_bytes() == before
+
+
+def test_files_parts_manifest_and_report_tell_of_the_same_records(landing: Path) -> None:
+    (landing / "pubmed_1.csv").write_text("id,title,date,journal\n1,Ethanol,2020,J\n2,,2020,J\n,,,\n3,X,2020,J,K\n")
+    api.run("in")
+    write_records(landing / "pubmed_9.csv", [{"id": "9", "title": "Ethanol", "date": "2020", "journal": "J"}])
+    report = api.run("in")
+    names = ["read", "publications", "deletions", "rejects", "blanks"]
+    manifest = pl.read_parquet("out/.cache/manifest.parquet").filter(pl.col("batch").is_not_null())
+    told = pl.DataFrame([to_builtins(file) for file in report.files if file.kind == "publications"])
+    assert manifest.select("file", *names).sort("file").equals(told.select("file", *names).sort("file"))
+    sums = told.select(pl.col(names).sum()).row(0, named=True)
+    assert sums["read"] == sums["publications"] + sums["deletions"] + sums["rejects"] + sums["blanks"] == 7
+    assert scan_publications("out").collect().height == sums["publications"]
+    assert pl.read_parquet("out/rejects.parquet").height == sums["rejects"] == report.counts["rejects"]
+
+
+# Kept records.
+
+
+def test_kept_records_outlive_a_change_of_version(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep = Config(run=Run(keep_missing=True))
+    run(["in"], keep)
+    graph = Path("out/graph.json").read_bytes()
+    (landing / "pubmed_1.csv").unlink()
+    monkeypatch.setattr(cache, "VERSION", "later")
+    extracted = counted(monkeypatch, pipeline, "extract")
+    run(["in"], keep)
+    assert len(extracted) == 2  # what is there is read anew, what is gone is carried over
+    assert Path("out/graph.json").read_bytes() == graph
+    run(["in"], keep)
+    assert len(extracted) == 2
+
+
+def test_free_space_is_checked_before_anything_is_read(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drugmentions.guards.shutil.disk_usage", lambda _path: SimpleNamespace(free=10))
+    monkeypatch.setattr(pipeline, "extract", refuse)
+    with pytest.raises(OutputError, match="needed at least"):
+        api.run("in")
+    assert not Path("out").exists()

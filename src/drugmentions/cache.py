@@ -183,7 +183,7 @@ class Workspace:
             if checked is not None:
                 usable.append(checked if current else _as_outdated(checked))
             elif name in in_kept:
-                damaged.append(known[name].parts)
+                damaged.append(self._absolute(known[name].parts))
         return Store(
             parts=tuple(usable),
             published=frozenset(entry.parts.batch.name for entry in published),
@@ -205,6 +205,10 @@ class Workspace:
             return None
         mentions = self._check(parts.mentions) if parts.mentions else None
         return msgspec.structs.replace(parts, publications=publications, rejects=rejects, mentions=mentions)
+
+    def _absolute(self, parts: Parts) -> Parts:
+        path = str(self.out / parts.publications.path)
+        return msgspec.structs.replace(parts, publications=msgspec.structs.replace(parts.publications, path=path))
 
     def _check(self, part: Part) -> Part | None:
         """The part with its path made whole, and its present fingerprint; None where it isn't what it was."""

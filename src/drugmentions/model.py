@@ -105,7 +105,7 @@ class Format(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Fingerprint(msgspec.Struct, frozen=True):
+class Fingerprint(msgspec.Struct, frozen=True, gc=False):
     """What tells a file from its changed self without reading it. Sizes in bytes, times in nanoseconds."""
 
     size: int
@@ -114,7 +114,7 @@ class Fingerprint(msgspec.Struct, frozen=True):
     inode: int
 
 
-class SourceFile(msgspec.Struct, frozen=True):
+class SourceFile(msgspec.Struct, frozen=True, gc=False):
     """One input file, as planned.
 
     `file` is the name shown to people and in outputs, `path` where its bytes are. `columns` maps our field names to the
@@ -150,7 +150,7 @@ class Batch(msgspec.Struct, frozen=True):
     files: tuple[SourceFile, ...]
 
 
-class FileCounts(msgspec.Struct, frozen=True):
+class FileCounts(msgspec.Struct, frozen=True, gc=False):
     """What became of a file's records: read = publications + deletions + rejects + blanks."""
 
     file: str

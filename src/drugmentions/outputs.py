@@ -9,6 +9,7 @@ from drugmentions.durable import output_errors, replacing
 from drugmentions.errors import ConfigError, OutputError
 from drugmentions.merging import merge
 from drugmentions.model import PUBLICATION, SPANS
+from drugmentions.text import spreadsheet_safe_expr
 
 
 def scan_publications(out: Path | str = "out") -> pl.LazyFrame:
@@ -53,8 +54,9 @@ _SCANS = {
 def export(table: str, out: Path, file: Path) -> int:
     """Write a table of `out` to `file`: Parquet, CSV or NDJSON by its ending. Returns the number of rows.
 
-    table: `publications`, `mentions`, `rejects` or `merges`. In CSV, spans are JSON text. Raises ConfigError for
-    another ending, OutputError where reading or writing fails.
+    table: `publications`, `mentions`, `rejects` or `merges`. In CSV, spans are JSON text, and cells that a spreadsheet
+    would run begin with an apostrophe. Raises ConfigError for another ending, OutputError where reading or writing
+    fails.
     """
     rows = _SCANS[table](out)
     with output_errors(file):
@@ -66,8 +68,10 @@ def export(table: str, out: Path, file: Path) -> int:
             if file.suffix == ".parquet":
                 rows.sink_parquet(temporary)
             elif file.suffix == ".csv":
-                spans = [name for name, dtype in rows.collect_schema().items() if dtype == SPANS]
-                rows.with_columns(_spans_json(name) for name in spans).sink_csv(temporary)
+                schema = rows.collect_schema()
+                spans = [_spans_json(name) for name, dtype in schema.items() if dtype == SPANS]
+                texts = [spreadsheet_safe_expr(pl.col(name)) for name, dtype in schema.items() if dtype == pl.String]
+                rows.with_columns(*spans, *texts).sink_csv(temporary)
             else:
                 rows.sink_ndjson(temporary)
     return int(rows.select(pl.len()).collect().item())

@@ -18,7 +18,7 @@ from drugmentions.plan import Ignored, Plan
 RUN_SCHEMA = "drugmentions/run/1"
 
 
-class FileReport(FileCounts, kw_only=True, frozen=True):
+class FileReport(FileCounts, kw_only=True, frozen=True, gc=False):
     """What a source file was taken for, and what became of its records."""
 
     kind: str

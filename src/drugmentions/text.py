@@ -134,3 +134,9 @@ def _has_space(text: pl.Expr) -> pl.Expr:
 
 def _without_space(text: pl.Expr) -> pl.Expr:
     return text.str.replace_all(r"\s", "")
+
+
+def spreadsheet_safe_expr(text: pl.Expr) -> pl.Expr:
+    """Text for a cell of CSV: what a spreadsheet would run as a formula gets an apostrophe in front; numbers stay."""
+    formula = text.str.contains(r"^[=+\-@\t\r]") & text.cast(pl.Float64, strict=False).is_null()
+    return pl.when(formula).then(text.str.replace("^", "'")).otherwise(text)

@@ -71,12 +71,12 @@ def _write(frames: "Iterator[pl.DataFrame]", output_format: OutputFormat) -> Non
     """Write frames as they come where the format allows it, else all together."""
     import polars as pl
 
-    from drugmentions.cli.render import render, write_bytes
+    from drugmentions.cli.render import csv_bytes, render, write_bytes
 
     if output_format is OutputFormat.CSV:
         header = True
         for frame in frames:
-            write_bytes(frame.write_csv(include_header=header).encode())
+            write_bytes(csv_bytes(frame, header=header))
             header = False
         if header:
             write_bytes(b"id,start,end,term,drug\n")

@@ -28,9 +28,18 @@ def render(
     elif chosen is OutputFormat.NDJSON:
         write_bytes(rows.write_ndjson().encode())
     elif chosen is OutputFormat.CSV:
-        write_bytes(_flat(rows).write_csv().encode())
+        write_bytes(csv_bytes(_flat(rows)))
     else:
         _write_table(_flat(rows))
+
+
+def csv_bytes(rows: "pl.DataFrame", *, header: bool = True) -> bytes:
+    """Rows as CSV, in UTF-8; what a spreadsheet would run as a formula begins with an apostrophe."""
+    import polars.selectors as cs
+
+    from drugmentions.text import spreadsheet_safe_expr
+
+    return rows.with_columns(spreadsheet_safe_expr(cs.string())).write_csv(include_header=header).encode()
 
 
 def write_bytes(data: bytes) -> None:
