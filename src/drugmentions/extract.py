@@ -20,6 +20,7 @@ from drugmentions.sources.conform import conform
 from drugmentions.sources.reading import Reading, open_fast, read_slow
 from drugmentions.sources.spool import UNTITLED
 from drugmentions.sources.streams import CANNOT_BE_READ
+from drugmentions.sources.unpack import unpacked
 
 FAST_FROM: Final = 1 << 20
 """Bytes from which the fast reader pays: it costs some milliseconds to open, the slow one a microsecond per record."""
@@ -105,10 +106,12 @@ def write_publications(
         _sink_publications(readings, files, publications)
     read = dict(ChainMap(*(reading.read for reading in readings)))
     kept = _kept_by_file(pl.scan_parquet(publications, glob=False))
-    untitled = _untitled(readings if kept["publications"].sum() < sum(read.values()) else [])
-    refused = pl.concat([*(reading.rejects for reading in readings), untitled.filter(~_BLANK).pipe(_as_rejects).lazy()])
+    untitled = _untitled(readings if kept["publications"].sum() < sum(read.values()) else [], scratch)
+    refused = pl.concat([*(reading.rejects for reading in readings), untitled.filter(~_BLANK).pipe(_as_rejects)])
     refused.sort("file", "record", "line").sink_parquet(rejects, compression=COMPRESSION)
-    return _account(files, read, kept, pl.read_parquet(rejects, columns=["file"], glob=False), untitled.filter(_BLANK))
+    return _account(
+        files, read, kept, _by_file(pl.scan_parquet(rejects, glob=False)), _by_file(untitled.filter(_BLANK))
+    )
 
 
 def write_mentions(
@@ -154,17 +157,21 @@ def read_drug_lists(files: Iterable[SourceFile], scratch: Path) -> tuple[Lexicon
     reading = read_slow(lists, DRUG_FIELDS, scratch)
     untitled = reading.untitled.collect()
     entries = reading.records.collect().join(untitled, on=["file", "record"], how="anti")
-    rejects = pl.concat([reading.rejects.collect(), untitled.filter(~_BLANK).pipe(_as_rejects, "no drug name")])
+    nameless = untitled.lazy().filter(~_BLANK).pipe(_as_rejects, "no drug name")
+    rejects = pl.concat([reading.rejects, nameless]).collect()
     kept = entries.group_by("file").agg(publications=pl.len(), deletions=pl.lit(0), unread_dates=pl.lit(0))
-    counts = _account(lists, reading.read, kept, rejects, untitled.filter(_BLANK))
+    blanks = untitled.lazy().filter(_BLANK)
+    counts = _account(lists, reading.read, kept, _by_file(rejects.lazy()), _by_file(blanks))
     return build_lexicon(entries.select(DRUG_FIELDS)), rejects, counts
 
 
 def _read(files: tuple[SourceFile, ...], fields: tuple[str, ...], scratch: Path) -> Iterator[Reading]:
     """Read large files by the fast reader where it has a way, all the others together by the slow one."""
     slow = []
-    for file in files:
-        reading = open_fast(file, fields) if file.fingerprint.size >= FAST_FROM else None
+    for number, file in enumerate(files):
+        large = file.fingerprint.size >= FAST_FROM
+        plain = unpacked(file, _fresh(scratch, f"unpacked-{number}")) if large else None
+        reading = open_fast(plain, fields) if plain else None
         if reading is None:
             slow.append(file)
         else:
@@ -184,12 +191,16 @@ def _sink_publications(readings: list[Reading], files: tuple[SourceFile, ...], p
     pl.concat(frames).sink_parquet(path, compression=COMPRESSION, statistics=False, row_group_size=ROW_GROUP)
 
 
-def _untitled(readings: list[Reading]) -> pl.DataFrame:
-    """Records that have no title: `file, record, line, raw, blank`."""
-    return pl.concat([pl.LazyFrame(schema=UNTITLED), *(reading.untitled for reading in readings)]).collect()
+def _untitled(readings: list[Reading], scratch: Path) -> pl.LazyFrame:
+    """Records that have no title: `file, record, line, raw, blank`; found in one pass, and laid down in `scratch`."""
+    if not readings:
+        return pl.LazyFrame(schema=UNTITLED)
+    path = scratch / "untitled.parquet"
+    pl.concat([reading.untitled for reading in readings]).sink_parquet(path, compression=COMPRESSION)
+    return pl.scan_parquet(path, glob=False)
 
 
-def _as_rejects(untitled: pl.DataFrame, reason: str = "no title") -> pl.DataFrame:
+def _as_rejects(untitled: pl.LazyFrame, reason: str = "no title") -> pl.LazyFrame:
     return untitled.with_columns(reason=pl.lit(reason), raw=pl.col("raw").str.head(RAW_LIMIT)).select(REJECT.names())
 
 
@@ -199,13 +210,16 @@ def _as_rejects(untitled: pl.DataFrame, reason: str = "no title") -> pl.DataFram
 def _account(
     files: Iterable[SourceFile], read: dict[str, int], kept: pl.DataFrame, rejects: pl.DataFrame, blanks: pl.DataFrame
 ) -> list[FileCounts]:
-    """Count by file, and see that nothing was lost. `kept`: `file, publications, deletions, unread_dates`."""
+    """Count by file, and see that nothing was lost.
+
+    kept: `file, publications, deletions, unread_dates`. rejects and blanks: `file, len`.
+    """
     order = pl.DataFrame({"file": [file.file for file in files]}, schema={"file": pl.String})
     counts = (
         order.with_columns(read=pl.col("file").replace_strict(read, default=0, return_dtype=pl.Int64))
         .join(kept, on="file", how="left", maintain_order="left")
-        .join(rejects.group_by("file").agg(rejects=pl.len()), on="file", how="left", maintain_order="left")
-        .join(blanks.group_by("file").agg(blanks=pl.len()), on="file", how="left", maintain_order="left")
+        .join(rejects.rename({"len": "rejects"}), on="file", how="left", maintain_order="left")
+        .join(blanks.rename({"len": "blanks"}), on="file", how="left", maintain_order="left")
         .fill_null(0)
     )
     accounted = pl.sum_horizontal("publications", "deletions", "rejects", "blanks")
@@ -213,6 +227,10 @@ def _account(
     if lost.height:
         raise AccountingError(f"records read and kept differ: {lost.row(0, named=True)}")
     return [FileCounts(**row) for row in counts.to_dicts()]
+
+
+def _by_file(rows: pl.LazyFrame) -> pl.DataFrame:
+    return rows.group_by("file").len().collect(engine="streaming")
 
 
 def _kept_by_file(publications: pl.LazyFrame) -> pl.DataFrame:
