@@ -17,10 +17,10 @@ from drugmentions.matching.lexicon import Lexicon, build_lexicon
 from drugmentions.model import MENTION_PART, PUBLICATION, RAW_LIMIT, REJECT, Batch, FileCounts, Parts, SourceFile
 from drugmentions.sources.columns import DRUG_FIELDS, PUBLICATION_FIELDS
 from drugmentions.sources.conform import conform
+from drugmentions.sources.endless import has_endless_lines
 from drugmentions.sources.reading import Reading, open_fast, read_slow
 from drugmentions.sources.spool import UNTITLED
 from drugmentions.sources.streams import CANNOT_BE_READ
-from drugmentions.sources.unpack import unpacked
 
 FAST_FROM: Final = 1 << 20
 """Bytes from which the fast reader pays: it costs some milliseconds to open, the slow one a microsecond per record."""
@@ -168,10 +168,9 @@ def read_drug_lists(files: Iterable[SourceFile], scratch: Path) -> tuple[Lexicon
 def _read(files: tuple[SourceFile, ...], fields: tuple[str, ...], scratch: Path) -> Iterator[Reading]:
     """Read large files by the fast reader where it has a way, all the others together by the slow one."""
     slow = []
-    for number, file in enumerate(files):
-        large = file.fingerprint.size >= FAST_FROM
-        plain = unpacked(file, _fresh(scratch, f"unpacked-{number}")) if large else None
-        reading = open_fast(plain, fields) if plain else None
+    for file in files:
+        fast = file.fingerprint.size >= FAST_FROM and not has_endless_lines(file)
+        reading = open_fast(file, fields) if fast else None
         if reading is None:
             slow.append(file)
         else:
