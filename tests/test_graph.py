@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from drugmentions import graph
 from drugmentions.errors import OutputError
-from drugmentions.graph import GRAPH_MENTION, load_graph, write_graph
+from drugmentions.graph import GRAPH_MENTION, Standing, index_drugs, load_graph, write_graph
 from drugmentions.model import MENTION, MENTION_PART
 
 GOLDEN = Path(__file__).parent / "golden" / "graph.json"
@@ -40,17 +40,34 @@ def mention(drug: str = "ATROPINE", **fields: Any) -> dict[str, Any]:
 @pytest.fixture
 def write(tmp_path: Path) -> Writer:
     def written(
-        rows: list[dict[str, Any]], sources: tuple[str, ...] = (), drugs: pl.DataFrame = DRUGS
+        rows: list[dict[str, Any]],
+        sources: tuple[str, ...] = (),
+        drugs: pl.DataFrame = DRUGS,
+        standing: list[Standing] | None = None,
     ) -> tuple[bytes, pl.DataFrame]:
+        """Write a graph, beside the last one of `standing`, which it joins."""
         number = len(list(tmp_path.iterdir()))
         directory = tmp_path / str(number)
         (directory / "scratch").mkdir(parents=True)
         mentions = pl.LazyFrame(rows, schema=MENTION_PART)
         json_path, table = directory / "graph.json", directory / "mentions.parquet"
-        assert write_graph(mentions, drugs, sources, json_path, table, directory / "scratch") == len(rows)
+        index = index_drugs(mentions, drugs, sources)
+        before = standing[-1] if standing else None
+        written = write_graph(mentions, index, sources, json_path, table, directory / "scratch", standing=before)
+        if standing is not None:
+            standing.append(Standing(json_path, table, written))
+        assert written["len"].sum() == len(rows)
+        assert_drugs_stand_there(written, json_path.read_bytes())
         return json_path.read_bytes(), pl.read_parquet(table)
 
     return written
+
+
+def assert_drugs_stand_there(drugs: pl.DataFrame, written: bytes) -> None:
+    at = len(graph._HEAD)
+    for row in drugs.to_dicts():
+        assert orjson.loads(written[at : at + row["bytes"]])["drug"] == row["drug"]
+        at += row["bytes"] + len(graph._BETWEEN)
 
 
 def test_the_bytes_of_a_graph(write: Writer) -> None:
@@ -143,6 +160,49 @@ def test_order_and_buckets_change_nothing(write: Writer, rows: list[dict[str, An
         again, table_again = write(random.sample(rows, len(rows)))
     assert again == whole
     assert table_again.equals(table)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    mentions, mentions, st.sets(st.integers(0, 2)), st.sampled_from([(), ("registry",)]), st.sampled_from([1, 3, 100])
+)
+def test_what_stands_is_copied_and_changes_nothing(
+    write: Writer,
+    rows: list[dict[str, Any]],
+    more: list[dict[str, Any]],
+    left: set[int],
+    sources: tuple[str, ...],
+    bucket: int,
+) -> None:
+    drugs = DRUGS[sorted(left)]
+    kept = [row for row in rows + more if row["drug"] in drugs["drug"]]
+    standing: list[Standing] = []
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in (("BUCKET", bucket), ("_GROUP", 2), ("_PIECE", 2)):
+            patched.setattr(graph, name, value)
+        write(rows, standing=standing)
+        beside, table_beside = write(kept, sources, drugs, standing)
+        back, table_back = write(rows, standing=standing)
+    anew, table_anew = write(kept, sources, drugs)
+    assert (beside, table_beside.rows()) == (anew, table_anew.rows())
+    first, table_first = write(rows)
+    assert (back, table_back.rows()) == (first, table_first.rows())
+
+
+def test_drugs_that_stand_are_not_encoded_again(write: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [mention(id="1", date="2020"), mention("β-carotene", id="2")]
+    standing: list[Standing] = []
+    write(rows, standing=standing)
+    encoded: list[list[str]] = []
+    lines = graph._drug_lines
+
+    def noted(ordered: pl.DataFrame, drugs: pl.DataFrame, sources: Any) -> pl.Series:
+        encoded.append(drugs["drug"].to_list())
+        return lines(ordered, drugs, sources)
+
+    monkeypatch.setattr(graph, "_drug_lines", noted)
+    write([*rows, mention("β-carotene", id="3")], standing=standing)
+    assert encoded == [["β-carotene"]]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

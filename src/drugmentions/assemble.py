@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -11,7 +10,7 @@ import polars as pl
 from drugmentions.cache import GRAPH, MENTIONS, REJECTS
 from drugmentions.durable import replacing
 from drugmentions.failpoints import failpoint
-from drugmentions.graph import write_graph
+from drugmentions.graph import Standing, index_drugs, write_graph
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.merging import Merging, merge
 from drugmentions.model import MENTION_PART, PUBLICATION, REJECT, Parts
@@ -40,10 +39,10 @@ def scan_mentions(parts: Sequence[Parts]) -> pl.LazyFrame:
 
 
 class Assembled(NamedTuple):
-    """What the outputs hold, and what the graph was made of: two graphs of one digest are the same."""
+    """What the outputs hold, and the drugs of the graph as `write_graph` returned them; None if the graph stayed."""
 
     counts: dict[str, int]
-    graph_of: str
+    drugs: pl.DataFrame | None
 
 
 def assemble(
@@ -54,34 +53,36 @@ def assemble(
     out: Path,
     scratch: Path,
     *,
-    standing: str = "",
+    standing: Standing | None = None,
     before_replacing: Callable[[Path], None] = lambda _table: None,
 ) -> Assembled:
     """Write the graph, the mentions and the rejects into `out`.
 
     other_rejects: those that belong to no part (`REJECT`). sources: the names that the graph's drugs list beside the
-    built-in ones. scratch: an empty directory. standing: what the graph and the mentions in `out` were made of, empty
-    where they aren't whole; they stay where it is the same. before_replacing is called with the new table of mentions
-    while the old one stands. Each file is replaced in one step, after all are written.
+    built-in ones. scratch: an empty directory. standing: the graph and the mentions in `out`, if they are whole: drugs
+    that are the same are copied, and where all are, the files stay. before_replacing is called with the new table of
+    mentions while the old one stands. Each file is replaced in one step, after all are written.
     """
     publications = scan_parts(parts)
     merging = merge(publications)
     failpoint("merged")
     mentions = merged_mentions(scan_mentions(parts), merging).pipe(_with_shown_journals, publications, merging)
-    total, graph_of = _digest(mentions, lexicon.drugs, sources)
-    with ExitStack() as written:
-        rejects = written.enter_context(_replacing(out / REJECTS))
-        if graph_of != standing:
-            table = written.enter_context(_replacing(out / MENTIONS))
-            graph = written.enter_context(_replacing(out / GRAPH))
-            write_graph(mentions, lexicon.drugs, sources, graph, table, scratch)
+    index = index_drugs(mentions, lexicon.drugs, sources)
+    written = None
+    with ExitStack() as replaced:
+        rejects = replaced.enter_context(_replacing(out / REJECTS))
+        if standing is None or not index.equals(standing.drugs.drop("bytes")):
+            table = replaced.enter_context(_replacing(out / MENTIONS))
+            graph = replaced.enter_context(_replacing(out / GRAPH))
+            written = write_graph(mentions, index, sources, graph, table, scratch, standing=standing)
             before_replacing(table)
         refused = _write_rejects(parts, other_rejects, rejects)
         failpoint("outputs-written")
     removed = merging.merges.height
     records = publications.select((~pl.col("deleted")).sum()).collect().item()
-    counts = {"publications": records - removed, "merged": removed, "mentions": total, "rejects": refused}
-    return Assembled(counts, graph_of)
+    found = index["len"].sum()
+    counts = {"publications": records - removed, "merged": removed, "mentions": found, "rejects": refused}
+    return Assembled(counts, written)
 
 
 @contextmanager
@@ -89,14 +90,6 @@ def _replacing(path: Path) -> Iterator[Path]:
     with replacing(path) as temporary:
         yield temporary
     failpoint(f"{path.stem}-replaced")
-
-
-def _digest(mentions: pl.LazyFrame, drugs: pl.DataFrame, sources: Sequence[str]) -> tuple[int, str]:
-    """The number of merged mentions, and a digest of all that the graph is made of, in whatever order it comes."""
-    row = pl.struct(name for name in MENTION_PART if name not in _KEY)
-    sums = mentions.select(pl.len(), one=row.hash(1).sum(), two=row.hash(2).sum()).collect(engine="streaming").row(0)
-    made_of = (pl.__version__, sums, drugs.write_ndjson(), sorted(sources))
-    return sums[0], sha256(repr(made_of).encode()).hexdigest()
 
 
 def merged_mentions(mentions: pl.LazyFrame, merging: Merging) -> pl.LazyFrame:

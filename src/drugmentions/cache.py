@@ -82,7 +82,7 @@ class Store(msgspec.Struct, frozen=True, kw_only=True):
         still count; damaged: those of them that don't check.
     recognised_by: what source files were recognised by.
     lexicon_of: what the lexicon of digest `lexicon` was made of; terms: a table of its terms.
-    outputs: fingerprints of the published files; graph_of: what graph and mentions were made of.
+    outputs: fingerprints of the published files; drugs: a table of the drugs in the graph, and where each stands.
     """
 
     parts: tuple[Parts, ...] = ()
@@ -95,7 +95,7 @@ class Store(msgspec.Struct, frozen=True, kw_only=True):
     lexicon: str = ""
     terms: Part | None = None
     outputs: dict[str, Fingerprint] = {}
-    graph_of: str = ""
+    drugs: Part | None = None
 
 
 class _Stored(msgspec.Struct, frozen=True):
@@ -116,7 +116,7 @@ class _State(msgspec.Struct, frozen=True):
     lexicon: str
     terms: Part | None
     outputs: dict[str, Fingerprint]
-    graph_of: str
+    drugs: Part | None
 
 
 class Workspace:
@@ -195,7 +195,7 @@ class Workspace:
             lexicon=state.lexicon if state else "",
             terms=self._check(state.terms) if state and state.terms else None,
             outputs=state.outputs if state else {},
-            graph_of=state.graph_of if state else "",
+            drugs=self._check(state.drugs) if state and state.drugs else None,
         )
 
     def _checked(self, parts: Parts) -> Parts | None:
@@ -261,6 +261,14 @@ class Workspace:
 
     # What is left for the next run.
 
+    def write_table(self, name: str, rows: pl.DataFrame) -> Part:
+        """Leave a table for the next run, named by what it holds."""
+        made_of = hashlib.sha256(rows.write_ipc(None).getvalue()).hexdigest()[:32]
+        path = self.parts / f"{made_of}.{name}.parquet"
+        with replacing(path, durable=False) as temporary:
+            rows.write_parquet(temporary)
+        return seal(path)
+
     def write_entry(self, parts: Parts, directory: Path | None = None) -> None:
         """Leave word of a batch that is done, for the run after one that was killed."""
         body = msgspec.json.encode(self._as_stored(parts))
@@ -307,7 +315,7 @@ class Workspace:
             lexicon=store.lexicon,
             terms=self._relative(store.terms),
             outputs=store.outputs,
-            graph_of=store.graph_of,
+            drugs=self._relative(store.drugs),
         )
         with replacing(self.manifest) as temporary:
             rows = _manifest_rows(store)
@@ -323,7 +331,7 @@ class Workspace:
         What came since this run began, and isn't its own, stays: it is of a run that slipped past the lock.
         """
         named = {path for parts in store.parts for path in _paths(parts)}
-        named |= {Path(store.terms.path)} if store.terms else set()
+        named |= {Path(part.path) for part in (store.terms, store.drugs) if part}
         named |= {self.kept / f"{parts.batch.name}{_ENTRY}" for parts in store.parts if self.is_kept(parts)}
         directories = [self.parts, self.kept] if self.kept.is_dir() else [self.parts]
         for path in (path for directory in directories for path in directory.iterdir()):

@@ -126,11 +126,16 @@ def match_again(
     searched = [name for name in ("title", "official_title") if name in titles.collect_schema()]
     titles = titles.filter(pl.any_horizontal(_may_hold(name, tokens) for name in searched))
     affected = titles.select(_KEY).collect(engine="streaming").lazy()
+    found = search(titles, lexicon, overlaps=overlaps, on_rows=on_rows).collect(engine="streaming")
     matched = matched_with(lexicon.digest, overlaps)
+    replaced = old.join(affected, on=_KEY, how="semi").collect(engine="streaming")
+    order = [*_KEY, "found_in", "drug"]
+    if found.sort(order).equals(replaced.sort(order)):
+        return msgspec.structs.replace(parts, matched=matched)
     path = part_path(directory, parts.batch.name, "mentions", matched)
     with replacing(path, durable=False) as temporary:
-        found = [old.join(affected, on=_KEY, how="anti"), search(titles, lexicon, overlaps=overlaps, on_rows=on_rows)]
-        pl.concat(found).sink_parquet(temporary, compression=COMPRESSION, statistics=False)
+        rows = [old.join(affected, on=_KEY, how="anti"), found.lazy()]
+        pl.concat(rows).sink_parquet(temporary, compression=COMPRESSION, statistics=False)
     return msgspec.structs.replace(parts, mentions=seal(path), matched=matched)
 
 

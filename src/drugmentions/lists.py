@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from functools import cached_property
 from hashlib import sha256
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 import polars as pl
 
-from drugmentions.cache import VERSION, ListFile, Store, Workspace, seal
+from drugmentions.cache import VERSION, ListFile, Store, Workspace
 from drugmentions.carryover import changed_tokens, lexicon_rows
 from drugmentions.config import Config
-from drugmentions.durable import current_fingerprint, replacing
+from drugmentions.durable import current_fingerprint
 from drugmentions.errors import NoDrugsError, UnstableInputError
 from drugmentions.extract import matched_with, read_drug_lists
 from drugmentions.matching.lexicon import Lexicon
@@ -94,12 +93,9 @@ class DrugLists:
 
     def terms(self) -> Part | None:
         """The table of the lexicon's terms, for the run that finds it changed."""
-        path = self._workspace.parts / f"{self.digest}.terms.parquet"
-        if self._store.terms and Path(self._store.terms.path) == path:
+        if self._store.terms and self._store.lexicon == self.digest:
             return self._store.terms
-        with replacing(path, durable=False) as temporary:
-            lexicon_rows(self.lexicon).write_parquet(temporary)
-        return seal(path)
+        return self._workspace.write_table("terms", lexicon_rows(self.lexicon))
 
 
 def check_lexicon(lexicon: Lexicon, names: Sequence[str]) -> None:

@@ -21,9 +21,10 @@ from drugmentions.durable import current_fingerprint, output_errors
 from drugmentions.errors import AccountingError, NoDrugsError, NoInputError, TooManyRejectsError
 from drugmentions.extract import extract, match
 from drugmentions.failpoints import failpoint
+from drugmentions.graph import Standing
 from drugmentions.guards import check_shrink, check_space, locked
 from drugmentions.lists import DrugLists
-from drugmentions.model import EMPTY_FILE, REJECT, Batch, Kind, Parts, SourceFile
+from drugmentions.model import EMPTY_FILE, REJECT, Batch, Kind, Part, Parts, SourceFile
 from drugmentions.plan import Carried, Plan, make_batch, plan, recognised_by
 from drugmentions.report import (
     RUN_SCHEMA,
@@ -105,14 +106,14 @@ def run(
                 config=config,
                 lexicon=published.lexicon,
                 counts=totals(files) | published.counts,
-                changes=changes_since(previous, planned, made_of, published.drugs),
+                changes=changes_since(previous, planned, made_of, published.changes),
                 made_of=made_of,
                 outputs=published.outputs,
                 ignored=list(planned.ignored),
                 files=files,
             )
             write_report(report, out)
-            _leave(parts, lists, config, published.graph_of, store, workspace)
+            _leave(parts, lists, config, published.drugs, store, workspace)
     return report
 
 
@@ -277,13 +278,16 @@ def check_limit(files: Sequence[FileReport], config: Config) -> None:
 
 
 class _Published(NamedTuple):
-    """What the outputs hold; `drugs`: whose mentions are others than before; `graph_of`: what the graph was made of."""
+    """What the outputs hold.
+
+    changes: the drugs whose mentions are others than before. drugs: a table of the graph's drugs, for the next run.
+    """
 
     lexicon: LexiconReport
     counts: dict[str, int]
-    drugs: tuple[DrugChange, ...]
+    changes: tuple[DrugChange, ...]
     outputs: dict[str, Output]
-    graph_of: str
+    drugs: Part | None
 
 
 _COUNTED = ("publications", "merged", "mentions", "rejects")
@@ -307,11 +311,18 @@ def _standing(out: Path, made_of: str, previous: RunReport | None, store: Store)
     if not all(_is_unchanged(out, name, store) or is_whole(out / name, previous.outputs.get(name)) for name in OUTPUTS):
         return None
     counts = {name: previous.counts[name] for name in _COUNTED}
-    return _Published(previous.lexicon, counts, (), previous.outputs, store.graph_of)
+    return _Published(previous.lexicon, counts, (), previous.outputs, store.drugs)
 
 
 def _is_unchanged(out: Path, name: str, store: Store) -> bool:
     return name in store.outputs and current_fingerprint(out / name) == store.outputs[name]
+
+
+def _standing_graph(out: Path, store: Store) -> Standing | None:
+    """The graph in `out`, if it is the one that the last run left."""
+    if store.drugs is None or not all(_is_unchanged(out, name, store) for name in (GRAPH, MENTIONS)):
+        return None
+    return Standing(out / GRAPH, out / MENTIONS, pl.read_parquet(store.drugs.path, glob=False))
 
 
 def _publish(
@@ -325,13 +336,12 @@ def _publish(
 ) -> _Published:
     """Assemble the parts, and replace what is published but for what provably stays the same."""
     out, lexicon = workspace.out, lists.lexicon
-    unchanged = {name for name in OUTPUTS if previous and _is_unchanged(out, name, store)}
     others = pl.concat([lists.read.rejects, _unreadable_rejects(planned.unreadable)])
-    drugs: list[DrugChange] = []
+    changes: list[DrugChange] = []
 
     def compare(table: Path) -> None:
         known = previous is not None and is_whole(out / MENTIONS, previous.outputs.get(MENTIONS))
-        drugs.extend(mention_changes(out / MENTIONS if known else None, table))
+        changes.extend(mention_changes(out / MENTIONS if known else None, table))
 
     with workspace.scratch_dir("assemble") as scratch:
         assembled = assemble(
@@ -341,13 +351,14 @@ def _publish(
             _sources(config),
             out,
             scratch,
-            standing=store.graph_of if {GRAPH, MENTIONS} <= unchanged else "",
+            standing=_standing_graph(out, store),
             before_replacing=compare,
         )
+    drugs = store.drugs if assembled.drugs is None else workspace.write_table("drugs", assembled.drugs)
     with ThreadPoolExecutor() as pool:  # hashing lets go of the interpreter
         outputs = dict(zip(OUTPUTS, pool.map(describe_output, (out / name for name in OUTPUTS)), strict=True))
     report = LexiconReport(lexicon.drugs.height, lexicon.terms.height, lexicon.unusable.height)
-    return _Published(report, assembled.counts, tuple(drugs), outputs, assembled.graph_of)
+    return _Published(report, assembled.counts, tuple(changes), outputs, drugs)
 
 
 def _unreadable_rejects(files: Sequence[SourceFile]) -> pl.DataFrame:
@@ -356,7 +367,7 @@ def _unreadable_rejects(files: Sequence[SourceFile]) -> pl.DataFrame:
 
 
 def _leave(
-    parts: Sequence[Parts], lists: DrugLists, config: Config, graph_of: str, store: Store, workspace: Workspace
+    parts: Sequence[Parts], lists: DrugLists, config: Config, drugs: Part | None, store: Store, workspace: Workspace
 ) -> None:
     """Leave the next run word of all that this one did, and remove what nobody needs any more."""
     left = Store(
@@ -369,7 +380,7 @@ def _leave(
         lexicon=lists.digest,
         terms=lists.terms(),
         outputs={name: print_ for name in OUTPUTS if (print_ := current_fingerprint(workspace.out / name))},
-        graph_of=graph_of,
+        drugs=drugs,
     )
     if left != store:
         workspace.write_manifest(left)
