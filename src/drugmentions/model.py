@@ -102,6 +102,7 @@ class Format(StrEnum):
     JSON = "json"
     NDJSON = "ndjson"
     PARQUET = "parquet"
+    PUBMED_XML = "pubmed-xml"
     UNKNOWN = "unknown"
 
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from drugmentions.config import FIELDS, Source
 from drugmentions.model import Compression, Format, Kind, SourceFile
 from drugmentions.sources.columns import NAMES, find_columns, find_keys, recognise_kind
-from drugmentions.sources.detect import _gunzip, _unzstd, detect
+from drugmentions.sources.detect import detect
+from drugmentions.sources.first_bytes import _gunzip, _unzstd
 from drugmentions.sources.locate import LocatedFile, locate
 
 PUBLICATIONS, DRUGS, UNKNOWN = Kind.PUBLICATIONS, Kind.DRUGS, Kind.UNKNOWN
@@ -123,7 +124,12 @@ def test_a_small_file_that_holds_a_large_one_is_not_unpacked() -> None:
         (b"%PDF-1.4", "a PDF document"),
         ("title,id\n".encode("utf-16"), "UTF-16 text; configure its encoding"),
         (b"<!DOCTYPE html>\n<html><title>", "an HTML page"),
-        (b'\xef\xbb\xbf <?xml version="1.0"?><PubmedArticleSet/>', "an XML file"),
+        (
+            b'\xef\xbb\xbf <?xml version="1.0"?><other><PubmedArticle/></other>',
+            "an XML file with the root element <other>",
+        ),
+        (b"<!-- nothing -->", "an XML file without a root"),
+        (b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head/></html>', "an HTML page"),
         (b"PAR1 and no more", "corrupt Parquet: "),
         (b"PAR1", "corrupt Parquet: "),
     ],

@@ -7,7 +7,13 @@ from typing import Final
 from drugmentions.config import FIELDS
 from drugmentions.model import Kind
 
-PUBLICATION_FIELDS: Final = FIELDS["publications"]
+STATUS: Final = "status"
+"""The mark of a record that its format makes: RETRACTED, DELETED, or nothing."""
+RETRACTED: Final = "retracted"
+DELETED: Final = "deleted"
+MARKS: Final = (STATUS,)
+"""What readers of some formats say of a record beyond its fields: no column of a table is ever taken for one."""
+PUBLICATION_FIELDS: Final = (*FIELDS["publications"], *MARKS)
 DRUG_FIELDS: Final = FIELDS["drugs"]
 
 Named = tuple[tuple[str, tuple[str, ...]], ...]

@@ -5,6 +5,7 @@ from typing import Final
 import polars as pl
 
 from drugmentions.model import PUBLICATION, VERSION_UNIT, SourceFile
+from drugmentions.sources.columns import DELETED, RETRACTED, STATUS
 from drugmentions.sources.dates import parse_date_expr
 from drugmentions.text import clean_text_expr
 
@@ -13,15 +14,16 @@ CONFORMED: Final = pl.Schema({**PUBLICATION, "unread_date": pl.String()})
 
 
 def conform(records: pl.LazyFrame, files: tuple[SourceFile, ...]) -> pl.LazyFrame:
-    """Raw records of files of one source -> publications (`CONFORMED`), one row per record that has a title.
+    """Raw records of files of one source -> publications (`CONFORMED`), a row per record with a title and per deletion.
 
     It builds a plan of elementwise expressions and one filter, reads nothing, and keeps the order of the rows.
     """
     first = files[0]
+    deleted, retracted = (pl.col(STATUS).eq_missing(pl.lit(status)) for status in (DELETED, RETRACTED))
     cleaned = records.with_columns(
         clean_text_expr(pl.col(name)).alias(name)
         for name in ("id", "title", "official_title", "journal", "sponsor", "date")
-    ).filter(pl.col("title").is_not_null())
+    ).filter(pl.col("title").is_not_null() | deleted)
     sponsored = pl.col("journal").is_null() & pl.col("sponsor").is_not_null()
     date = parse_date_expr(pl.col("date"), first.dates)
     return (
@@ -34,8 +36,8 @@ def conform(records: pl.LazyFrame, files: tuple[SourceFile, ...]) -> pl.LazyFram
             .then(pl.lit("journal")),
             parsed=date,
             revision=_revision_expr(files),
-            deleted=pl.lit(value=False),
-            retracted=pl.lit(value=False),
+            deleted=deleted,
+            retracted=retracted,
         )
         .with_columns(unread_date=pl.when(pl.col("parsed").is_null()).then("date"), date="parsed")
         .select(pl.col(name).cast(dtype) for name, dtype in CONFORMED.items())

@@ -8,7 +8,7 @@ import orjson
 from drugmentions.model import RAW_LIMIT, SourceFile
 from drugmentions.sources.json_text import END, Text, TooDeepError, guess_end, value_end
 from drugmentions.sources.json_values import SYNTAX_ERROR, TOO_DEEP, JsonRows, RefusedError, parse
-from drugmentions.sources.spool import Reading, Spool
+from drugmentions.sources.spool import Spool
 from drugmentions.sources.streams import read_blocks
 
 RECORD_LIMIT: Final = 64 << 20
@@ -26,11 +26,6 @@ class _StoppedError(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-def open_fast(_file: SourceFile, _fields: Sequence[str]) -> Reading | None:
-    """None: Polars has no lazy scan of a JSON array."""
-    return None
 
 
 def read_into(file: SourceFile, fields: Sequence[str], spool: Spool) -> None:
