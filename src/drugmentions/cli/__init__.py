@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from drugmentions.cli import adhoc, config, export, match, rejects, run
+from drugmentions.cli import adhoc, config, export, match, rejects, run, sources
 
 app = typer.Typer(
     name="drugmentions",
@@ -20,6 +20,7 @@ app.add_typer(adhoc.app, name="adhoc")
 app.command("match")(match.match_command)
 app.command("export")(export.export_command)
 app.command("rejects")(rejects.rejects_command)
+app.add_typer(sources.app, name="sources")
 app.add_typer(config.app, name="config")
 
 

@@ -6,7 +6,7 @@ alone says the format.
 
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Final, NamedTuple
 
 from drugmentions.config import Source
 from drugmentions.model import Format, Kind, SourceFile
@@ -29,20 +29,31 @@ _SHOWN: Final = 200
 """Characters of a file's column names that a note quotes."""
 
 
+class Detected(NamedTuple):
+    """What a file is, and by what that was told."""
+
+    file: SourceFile
+    why: str
+
+
 def detect(located: LocatedFile, sources: Sequence[Source] = (), *, kind: Kind | None = None) -> SourceFile:
     """What a file is, from at most its first 64 KiB; a `note` says why it isn't to be read.
 
     `kind` beats what configuration, name and content say of it. Raises nothing for a file that can't be read.
     """
+    return explain(located, sources, kind=kind).file
+
+
+def explain(located: LocatedFile, sources: Sequence[Source] = (), *, kind: Kind | None = None) -> Detected:
+    """`detect`, with the reason."""
     source = _configured(located.file, sources, kind)
     configured = tuple(source.columns.items()) if source else ()
     compression, content = sniff(located.path, source, configured)
     if source:
-        found, origin = Kind(source.kind), source.name
+        found, origin, said = Kind(source.kind), source.name, "source by the configuration"
     else:
-        found, origin = _recognise(located, content, kind)
-    columns = _columns(content, found, configured)
-    return SourceFile(
+        found, origin, said = _recognise(located, content, kind)
+    file = SourceFile(
         file=located.file,
         path=located.path,
         kind=found,
@@ -52,10 +63,11 @@ def detect(located: LocatedFile, sources: Sequence[Source] = (), *, kind: Kind |
         fingerprint=located.fingerprint,
         separator=content.separator,
         encoding=source.encoding if source and source.encoding else "utf-8",
-        columns=columns,
+        columns=_columns(content, found, configured),
         dates=list(source.dates) if source else [],
         note=content.problem or _missing(content, found, configured),
     )
+    return Detected(file, "; ".join(filter(None, (content.why, said))))
 
 
 # By configuration and name.
@@ -72,14 +84,16 @@ def _configured(file: str, sources: Sequence[Source], kind: Kind | None) -> Sour
     return None
 
 
-def _recognise(located: LocatedFile, content: Content, kind: Kind | None) -> tuple[Kind, str]:
-    """Kind and source, of which drug lists have none."""
+def _recognise(located: LocatedFile, content: Content, kind: Kind | None) -> tuple[Kind, str, str]:
+    """Kind and source, of which drug lists have none, and by what they were told."""
     by_name = next(_said_by_names(located), None)
     if kind is None:
         kind = by_name[0] if by_name else recognise_kind(content.names)
     if kind != Kind.PUBLICATIONS:
-        return kind, ""
-    return kind, by_name[1] if by_name and by_name[1] else recognise_source(content.names)
+        return kind, "", "drug list by the name" if by_name and kind == Kind.DRUGS else ""
+    if by_name and by_name[1]:
+        return kind, by_name[1], "source by the name"
+    return kind, recognise_source(content.names), "source by the content"
 
 
 def _said_by_names(located: LocatedFile) -> Iterator[tuple[Kind, str]]:

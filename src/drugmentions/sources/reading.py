@@ -38,14 +38,14 @@ def open_fast(file: SourceFile, fields: Sequence[str]) -> Reading | None:
     return open_scan(file, fields) if open_scan else None
 
 
-def read_slow(files: Iterable[SourceFile], fields: Sequence[str], spool_dir: Path) -> Reading:
+def read_slow(files: Iterable[SourceFile], fields: Sequence[str], spool_dir: Path, *, limit: int = 0) -> Reading:
     """The reading of some files, record by record; what can't be read is a reject, and the rest goes on.
 
     The rows lie in Parquet files in a new directory under `spool_dir`, which has to stay until they were collected.
     A file of which nothing can be read is one reject, its record null. Raises OutputError where `spool_dir` can't be
-    written.
+    written. `limit`: read on for a block at most, behind so many records; 0: to the end.
     """
-    spool = Spool(spool_dir, fields)
+    spool = Spool(spool_dir, fields, limit=limit)
     for file in files:
         spool.read[file.file] += 0
         read_into = _READERS.get(file.format)

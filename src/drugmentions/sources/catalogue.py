@@ -1,0 +1,31 @@
+"""The formats that are read, for people: what each holds, and what it is recognised by."""
+
+from typing import Final, NamedTuple
+
+from drugmentions.model import Format
+
+
+class Entry(NamedTuple):
+    """A format. `source`: where the file's name and the configuration say nothing; `by`: first bytes that tell it."""
+
+    format: str
+    holds: str
+    source: str
+    by: str
+
+
+_BY_COLUMNS: Final = "by columns"
+
+FORMATS: Final = (
+    Entry(Format.CSV, "a table, separated by , tab ; or |", _BY_COLUMNS, "column names in its first line"),
+    Entry(Format.JSON, "an array of objects, or one object", _BY_COLUMNS, "[ or {, and the first objects' keys"),
+    Entry(Format.NDJSON, "an object a line", _BY_COLUMNS, "{, an object that ends with its line"),
+    Entry(Format.PARQUET, "a table", _BY_COLUMNS, "PAR1"),
+    Entry(
+        Format.PUBMED_XML,
+        "PubMed: baseline, update files, efetch output, single records",
+        "pubmed",
+        "root element PubmedArticleSet, PubmedArticle, MedlineCitation, ...",
+    ),
+)
+"""Every format, in the order in which people are shown them."""

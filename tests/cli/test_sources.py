@@ -1,0 +1,132 @@
+"""`sources list` and `sources detect`: what a person types when a count looks wrong."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from pubmed_corpus import Article, set_xml
+
+from drugmentions.config import Source
+from drugmentions.model import Format
+from drugmentions.sources.catalogue import FORMATS
+from tests.cli.support import Command
+
+
+def detected(command: Command, *arguments: object) -> dict[str, Any]:
+    """What is said of files, by name."""
+    done = command("sources", "detect", *arguments)
+    assert (done.code, done.err) == (0, "")
+    return {file["file"]: file for file in done.json()["files"]}
+
+
+def test_list_has_every_format(command: Command) -> None:
+    formats = command("sources", "list").json()["formats"]
+    assert [entry["format"] for entry in formats] == [*Format][:-1]
+    assert all(entry["holds"] and entry["by"] for entry in formats)
+    shown = command("sources", "list", "--format", "table").out
+    assert "pubmed-xml" in shown
+
+
+def test_every_format_can_be_configured() -> None:
+    (literal, *_) = get_args(Source.__annotations__["format"])
+    assert list(get_args(literal)) == [entry.format for entry in FORMATS] == [*Format][:-1]
+    assert list(Format)[-1] == Format.UNKNOWN
+
+
+def test_detect_says_what_why_and_the_first_record(command: Command, inputs: Path) -> None:
+    (inputs / "x.csv").write_text(set_xml([Article(5, "On <i>ethanol</i>", "<Year>2001</Year>", version=2)]))
+    files = detected(command, "in")
+    assert list(files) == ["in/drugs.csv", "in/pubmed.csv", "in/x.csv"]
+    assert files["in/x.csv"] == {
+        "file": "in/x.csv",
+        "kind": "publications",
+        "source": "pubmed",
+        "format": "pubmed-xml",
+        "compression": "none",
+        "why": "root element <PubmedArticleSet>; source by the content",
+        "note": "",
+        "columns": {
+            "title": ["title"],
+            "id": ["pmid"],
+            "journal": ["journal"],
+            "date": ["pub_date"],
+            "version": ["version"],
+            "status": ["status"],
+        },
+        "first": {
+            "id": "5",
+            "title": "On ethanol",
+            "journal": "Journal of examples",
+            "journal_kind": "journal",
+            "date": "2001",
+            "revision": 2_000_000_000,
+            "record": 1,
+        },
+    }
+    assert files["in/drugs.csv"]["why"] == "the first line, as column names; drug list by the name"
+    assert files["in/drugs.csv"]["first"] == {"record": 1, "line": 2, "drug": "ETHANOL", "atccode": "V03AB"}
+    assert files["in/pubmed.csv"]["why"] == "the first line, as column names; source by the name"
+
+
+def test_detect_with_a_configuration(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("Titel~Datum\nÜber Ethanol~05/25/2020\n", encoding="latin-1")
+    (tmp_path / "drugmentions.toml").write_text(
+        '[[source]]\nname = "ours"\nfiles = ["x.txt"]\nseparator = "~"\nencoding = "latin-1"\ndates = ["%m/%d/%Y"]\n'
+        'columns = {title = "Titel", date = "Datum"}\n'
+    )
+    file = detected(command, "x.txt")["x.txt"]
+    assert file["why"] == "the first line, as column names; source by the configuration"
+    assert (file["first"]["title"], file["first"]["date"], file["source"]) == ("Über Ethanol", "2020-05-25", "ours")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "note", "first"),
+    [
+        (b"<!DOCTYPE html><html><body>Sorry</body></html>", "unknown", "an HTML page", None),
+        (b"", "unknown", "empty file", None),
+        (b"colour\nred\n", "unknown", "not recognised: no column for a title or a drug's name (columns: colour)", None),
+        (b"title,id\n", "publications", "", {}),
+        (b"title,id\n,\nT,1\n", "publications", "", {"id": "1", "title": "T", "record": 2}),
+        (
+            b"title,id\n,1\nT,2\n",
+            "publications",
+            "",
+            {"record": 1, "raw": '{"title":null,"id":"1"}', "reject": "no title"},
+        ),
+        (
+            b"title,id\nT,1,2\nT,2\n",
+            "publications",
+            "",
+            {"record": 1, "raw": "T,1,2", "reject": "3 fields where the header has 2"},
+        ),
+    ],
+)
+def test_detect_of_odd_files(
+    command: Command, tmp_path: Path, content: bytes, kind: str, note: str, first: dict[str, Any] | None
+) -> None:
+    (tmp_path / "x.csv").write_bytes(content)
+    file = detected(command, "x.csv")["x.csv"]
+    assert (file["kind"], file["note"], file["first"]) == (kind, note, first)
+
+
+def test_detect_as_a_table_of_items(command: Command, inputs: Path) -> None:
+    done = command("sources", "detect", "in/pubmed.csv", "--format", "csv")
+    items = {row["item"]: row["value"] for row in csv.DictReader(io.StringIO(done.out))}
+    assert items["format"] == "csv"
+    assert items["column of title"] == "title"
+    assert items["first record: title"] == "Ethanol in mice"
+    lines = command("sources", "detect", "in/pubmed.csv", "--format", "ndjson").out.splitlines()
+    assert {json.loads(line)["file"] for line in lines} == {"in/pubmed.csv"}
+
+
+def test_detect_of_nothing(command: Command, tmp_path: Path) -> None:
+    assert command("sources", "detect", "nowhere").code == 3
+    (tmp_path / "empty").mkdir()
+    assert detected(command, "empty") == {}
+    done = command("sources", "detect", "/dev/null")
+    assert (done.code, done.json()) == (0, {"files": []})
+    assert "not a regular file" in done.err
+    assert command("sources", "detect").code == 2
