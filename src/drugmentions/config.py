@@ -64,7 +64,22 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
     name: _Text
     files: Annotated[tuple[_Text, ...], Meta(min_length=1, description='a list of globs, such as ["export*.csv"]')]
     kind: Literal["publications", "drugs"] = "publications"
-    format: Literal["csv", "json", "ndjson", "parquet", "pubmed-xml"] | None = None
+    format: (
+        Literal[
+            "csv",
+            "json",
+            "ndjson",
+            "parquet",
+            "pubmed-xml",
+            "ctgov-json",
+            "ctgov-xml",
+            "medline",
+            "europepmc-json",
+            "rxnorm",
+            "names",
+        ]
+        | None
+    ) = None
     columns: Annotated[dict[str, tuple[_Text, ...]], Meta(description="a table of field = column or columns")] = {}
     dates: Annotated[tuple[_Text, ...], Meta(description="a list of strptime formats")] = ()
     separator: _Separator | None = None

@@ -93,6 +93,7 @@ class Compression(StrEnum):
     NONE = "none"
     GZIP = "gzip"
     ZSTD = "zstd"
+    ZIP = "zip"
 
 
 class Format(StrEnum):
@@ -103,6 +104,12 @@ class Format(StrEnum):
     NDJSON = "ndjson"
     PARQUET = "parquet"
     PUBMED_XML = "pubmed-xml"
+    CTGOV_JSON = "ctgov-json"
+    CTGOV_XML = "ctgov-xml"
+    MEDLINE = "medline"
+    EUROPEPMC = "europepmc-json"
+    RXNORM = "rxnorm"
+    NAMES = "names"
     UNKNOWN = "unknown"
 
 
@@ -119,7 +126,8 @@ class SourceFile(msgspec.Struct, frozen=True):
     """One input file, as planned.
 
     `file` is the name shown to people and in outputs, `path` where its bytes are. `columns` maps our field names to the
-    file's own column names, first one that exists; `note` says why a file is not read, where it isn't.
+    file's own column names, first one that exists; `quoted`: whether quotes enclose cells, or are text like any other;
+    `note` says why a file is not read, where it isn't.
     """
 
     file: str
@@ -130,6 +138,7 @@ class SourceFile(msgspec.Struct, frozen=True):
     compression: Compression
     fingerprint: Fingerprint
     separator: str = ","
+    quoted: bool = True
     encoding: str = "utf-8"
     columns: dict[str, list[str]] = {}
     dates: list[str] = []

@@ -106,7 +106,8 @@ def run(inputs: Sequence[str], config: Config, progress: Progress | None = None)
         others = pl.concat([list_rejects, _unreadable_rejects(planned.unreadable)])
         with clock.timed("assemble"), workspace.scratch_dir("assemble") as scratch:
             progress.step("assemble")
-            sources = sorted({source.name for source in config.source if source.kind == "publications"})
+            configured = {source.name for source in config.source if source.kind == "publications"}
+            sources = sorted(configured | {file.source for batch in planned.batches for file in batch.files})
             counts = assemble(parts, lexicon, others, sources, out, scratch)
         report = RunReport(
             schema=RUN_SCHEMA,

@@ -66,9 +66,9 @@ def test_detect_says_what_why_and_the_first_record(command: Command, inputs: Pat
             "record": 1,
         },
     }
-    assert files["in/drugs.csv"]["why"] == "the first line, as column names; drug list by the name"
+    assert files["in/drugs.csv"]["why"] == "column names in its first line; drug list by the name"
     assert files["in/drugs.csv"]["first"] == {"record": 1, "line": 2, "drug": "ETHANOL", "atccode": "V03AB"}
-    assert files["in/pubmed.csv"]["why"] == "the first line, as column names; source by the name"
+    assert files["in/pubmed.csv"]["why"] == "column names in its first line; source by the name"
 
 
 def test_detect_with_a_configuration(command: Command, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_detect_with_a_configuration(command: Command, tmp_path: Path) -> None:
         'columns = {title = "Titel", date = "Datum"}\n'
     )
     file = detected(command, "x.txt")["x.txt"]
-    assert file["why"] == "the first line, as column names; source by the configuration"
+    assert file["why"] == "column names in its first line; source by the configuration"
     assert (file["first"]["title"], file["first"]["date"], file["source"]) == ("Über Ethanol", "2020-05-25", "ours")
 
 

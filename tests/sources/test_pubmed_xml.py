@@ -19,7 +19,7 @@ from drugmentions.model import Compression, Format, SourceFile
 from drugmentions.outputs import scan_publications
 from drugmentions.pipeline import run
 from drugmentions.sources import xml_records
-from drugmentions.sources.columns import MARKS, PUBLICATION_FIELDS
+from drugmentions.sources.columns import PUBLICATION_FIELDS, STATUS
 from drugmentions.sources.conform import conform
 from drugmentions.sources.pubmed_xml import without_brackets
 from drugmentions.sources.reading import Reading
@@ -31,7 +31,7 @@ COLUMNS = {
     "journal": ["journal"],
     "date": ["pub_date"],
     "version": ["version"],
-    **{mark: [mark] for mark in MARKS},
+    STATUS: [STATUS],
 }
 Plan = Callable[..., SourceFile]
 Read = Callable[..., Reading]

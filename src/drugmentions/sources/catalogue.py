@@ -27,5 +27,28 @@ FORMATS: Final = (
         "pubmed",
         "root element PubmedArticleSet, PubmedArticle, MedlineCitation, ...",
     ),
+    Entry(
+        Format.CTGOV_JSON,
+        "ClinicalTrials.gov, version 2: studies or pages of them, one a file in a zip too",
+        "clinical_trials",
+        "keys protocolSection, studies",
+    ),
+    Entry(
+        Format.CTGOV_XML,
+        "ClinicalTrials.gov, classic: a study a file, in a zip too",
+        "clinical_trials",
+        "root element clinical_study",
+    ),
+    Entry(Format.MEDLINE, "PubMed as saved in MEDLINE format (.nbib)", "pubmed", "lines that begin with PMID- "),
+    Entry(
+        Format.EUROPEPMC,
+        "Europe PMC: pages of search results, lite or core",
+        "pubmed; europepmc for records without a PMID",
+        "key resultList",
+    ),
+    Entry(Format.RXNORM, "RXNCONSO.RRF: ingredients and brand names", "a drug list", "19 cells a line, the last empty"),
+    Entry(
+        Format.NAMES, "a drug's name a line", "a drug list", "one cell in the first line of a file named as a drug list"
+    ),
 )
 """Every format, in the order in which people are shown them."""

@@ -5,9 +5,9 @@ from typing import Final
 import polars as pl
 
 from drugmentions.model import PUBLICATION, VERSION_UNIT, SourceFile
-from drugmentions.sources.columns import DELETED, RETRACTED, STATUS
+from drugmentions.sources.columns import DELETED, ORIGIN_MARK, RETRACTED, STATUS
 from drugmentions.sources.dates import parse_date_expr
-from drugmentions.text import clean_text_expr
+from drugmentions.text import clean_text_expr, where_expr
 
 CONFORMED: Final = pl.Schema({**PUBLICATION, "unread_date": pl.String()})
 """`PUBLICATION`, and the text of a date that couldn't be read."""
@@ -20,15 +20,20 @@ def conform(records: pl.LazyFrame, files: tuple[SourceFile, ...]) -> pl.LazyFram
     """
     first = files[0]
     deleted, retracted = (pl.col(STATUS).eq_missing(pl.lit(status)) for status in (DELETED, RETRACTED))
-    cleaned = records.with_columns(
-        clean_text_expr(pl.col(name)).alias(name)
-        for name in ("id", "title", "official_title", "journal", "sponsor", "date")
-    ).filter(pl.col("title").is_not_null() | deleted)
+    lead = where_expr(pl.col("sponsor"), lambda all_: all_.str.contains("|", literal=True), _first_of)
+    cleaned = (
+        records.with_columns(lead)
+        .with_columns(
+            clean_text_expr(pl.col(name)).alias(name)
+            for name in ("id", "title", "official_title", "journal", "sponsor", "date")
+        )
+        .filter(pl.col("title").is_not_null() | deleted)
+    )
     sponsored = pl.col("journal").is_null() & pl.col("sponsor").is_not_null()
     date = parse_date_expr(pl.col("date"), first.dates)
     return (
         cleaned.with_columns(
-            source=pl.lit(first.source),
+            source=pl.coalesce(ORIGIN_MARK, pl.lit(first.source)),
             journal=pl.coalesce("journal", "sponsor"),
             journal_kind=pl.when(sponsored)
             .then(pl.lit("sponsor"))
@@ -42,6 +47,11 @@ def conform(records: pl.LazyFrame, files: tuple[SourceFile, ...]) -> pl.LazyFram
         .with_columns(unread_date=pl.when(pl.col("parsed").is_null()).then("date"), date="parsed")
         .select(pl.col(name).cast(dtype) for name, dtype in CONFORMED.items())
     )
+
+
+def _first_of(sponsors: pl.Expr) -> pl.Expr:
+    """The lead sponsor of those that classic downloads join by bars."""
+    return sponsors.str.replace(r"\|[\s\S]*$", "")
 
 
 def _revision_expr(files: tuple[SourceFile, ...]) -> pl.Expr:

@@ -12,7 +12,9 @@ from drugmentions.config import Source
 from drugmentions.model import Format, Kind, SourceFile
 from drugmentions.sources.columns import (
     MARKS,
+    ORIGIN_MARK,
     Named,
+    count_known,
     find_columns,
     find_keys,
     recognise_kind,
@@ -25,6 +27,7 @@ _PUBMED: Final = ("pubmed",)
 _TRIALS: Final = ("clinical_trial", "clinical-trial", "clinicaltrial", "ctg-studies")
 _DRUG_LISTS: Final = ("drugs_", "drugs-", "drug_list", "druglist", "drug_names")
 _REQUIRED: Final = {Kind.DRUGS: ("drug", "the drug's name"), Kind.PUBLICATIONS: ("title", "the title")}
+_BY_CONTENT: Final = "source by the content"
 _SHOWN: Final = 200
 """Characters of a file's column names that a note quotes."""
 
@@ -53,6 +56,8 @@ def explain(located: LocatedFile, sources: Sequence[Source] = (), *, kind: Kind 
         found, origin, said = Kind(source.kind), source.name, "source by the configuration"
     else:
         found, origin, said = _recognise(located, content, kind)
+    if found == Kind.DRUGS and (source or kind or _said_by_name(located.file.rpartition("/")[2])):
+        content = _as_names(content, configured)
     file = SourceFile(
         file=located.file,
         path=located.path,
@@ -62,8 +67,9 @@ def explain(located: LocatedFile, sources: Sequence[Source] = (), *, kind: Kind 
         compression=compression,
         fingerprint=located.fingerprint,
         separator=content.separator,
+        quoted=content.quoted,
         encoding=source.encoding if source and source.encoding else "utf-8",
-        columns=_columns(content, found, configured),
+        columns=_columns(content, found, configured, by_content=said == _BY_CONTENT),
         dates=list(source.dates) if source else [],
         note=content.problem or _missing(content, found, configured),
     )
@@ -93,25 +99,38 @@ def _recognise(located: LocatedFile, content: Content, kind: Kind | None) -> tup
         return kind, "", "drug list by the name" if by_name and kind == Kind.DRUGS else ""
     if by_name and by_name[1]:
         return kind, by_name[1], "source by the name"
-    return kind, recognise_source(content.names), "source by the content"
+    return kind, content.source or recognise_source(content.names), _BY_CONTENT
 
 
 def _said_by_names(located: LocatedFile) -> Iterator[tuple[Kind, str]]:
     """What the file's name says, then those of the directories below the INPUT, nearest first."""
-    for name in reversed((located.below or located.file.rpartition("/")[2]).lower().split("/")):
-        stem = name.partition(".")[0]
-        if any(part in name for part in _PUBMED):
-            yield Kind.PUBLICATIONS, "pubmed"
-        elif any(part in name for part in _TRIALS):
-            yield Kind.PUBLICATIONS, "clinical_trials"
-        elif stem in {"drug", "drugs"} or stem.startswith(_DRUG_LISTS):
-            yield Kind.DRUGS, ""
+    names = (located.below or located.file.rpartition("/")[2]).split("/")
+    return filter(None, map(_said_by_name, reversed(names)))
 
 
-def _columns(content: Content, kind: Kind, configured: Named) -> dict[str, list[str]]:
+def _said_by_name(name: str) -> tuple[Kind, str] | None:
+    name = name.lower()
+    stem = name.partition(".")[0]
+    if any(part in name for part in _PUBMED):
+        return Kind.PUBLICATIONS, "pubmed"
+    if any(part in name for part in _TRIALS):
+        return Kind.PUBLICATIONS, "clinical_trials"
+    return (Kind.DRUGS, "") if stem in {"drug", "drugs"} or stem.startswith(_DRUG_LISTS) else None
+
+
+def _as_names(content: Content, configured: Named) -> Content:
+    """What is said to be a drug list, and is a table of one column that nobody knows, is a list of names."""
+    if content.format != Format.CSV or len(content.names) != 1 or count_known(content.names, configured):
+        return content
+    return Content(Format.NAMES, FIXED[Format.NAMES], why="one cell in its first line, and no column name")
+
+
+def _columns(content: Content, kind: Kind, configured: Named, *, by_content: bool) -> dict[str, list[str]]:
+    """The columns of each field, and of the marks that the format has; the origin counts where nothing else is said."""
     find = find_keys if content.format in {Format.JSON, Format.NDJSON} else find_columns
-    marks = {mark: [mark] for mark in MARKS if content.format in FIXED and mark in content.names}
-    return find(content.names, kind, configured) | marks
+    marks = [mark for mark in MARKS if content.format in FIXED and mark in content.names]
+    kept = [mark for mark in marks if mark != ORIGIN_MARK or by_content]
+    return find(content.names, kind, configured) | {mark: [mark] for mark in kept}
 
 
 def _missing(content: Content, kind: Kind, configured: Named) -> str:

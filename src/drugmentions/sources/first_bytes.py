@@ -1,5 +1,6 @@
 """What wraps a file's bytes, and the first of those that it wraps."""
 
+import io
 import os
 import zlib
 from typing import Final, NamedTuple
@@ -7,6 +8,8 @@ from typing import Final, NamedTuple
 import zstandard
 
 from drugmentions.model import Compression
+from drugmentions.sources.streams import UnreadableError
+from drugmentions.sources.zip_entries import EMPTY, LOCAL, read_entries
 
 _BLOCK: Final = 1 << 16
 """Bytes that are read of a file, and characters at most that are looked at once it is decompressed."""
@@ -36,8 +39,13 @@ def read_head(path: str) -> Head:
         elif block.startswith(_ZSTD):
             compression = Compression.ZSTD
             block = _unzstd(block)
+        elif block.startswith((LOCAL, EMPTY)):
+            compression = Compression.ZIP
+            block = _unzip(block)
     except OSError as error:
         return Head(compression, problem=error.strerror or str(error))
+    except UnreadableError as error:
+        return Head(compression, problem=error.reason)
     except (zlib.error, zstandard.ZstdError, EOFError) as error:
         return Head(compression, problem=f"corrupt {compression} data: {error}")
     return Head(compression, block)
@@ -78,3 +86,23 @@ def _unzstd(block: bytes) -> bytes:
         if not frame.eof:
             raise EOFError("it ends early")
     return text
+
+
+def _unzip(block: bytes) -> bytes:
+    """Start of the first file in an archive that can be read; empty where there is none. Raises UnreadableError."""
+    problem: UnreadableError | None = None
+    try:
+        for entry in read_entries(io.BytesIO(block)):
+            text = b""
+            try:
+                while len(text) < _BLOCK and (piece := next(entry.blocks, b"")):
+                    text += piece
+            except UnreadableError as error:
+                problem = problem or error
+            if text:
+                return text[:_BLOCK]
+    except UnreadableError as error:
+        problem = problem or error
+    if problem:
+        raise problem
+    return b""

@@ -12,6 +12,7 @@ from drugmentions.model import SourceFile
 from drugmentions.sources.columns import DELETED, RETRACTED, STATUS
 from drugmentions.sources.named_rows import NamedRows
 from drugmentions.sources.spool import Spool
+from drugmentions.sources.streams import read_blocks
 from drugmentions.sources.xml_records import StoppedError, XmlRecords, line_of, source_of
 
 COLUMNS: Final = ("pmid", "version", "title", "journal", "journal_abbreviation", "pub_date", STATUS)
@@ -20,7 +21,7 @@ RECORDS: Final = frozenset({"PubmedArticle", "PubmedBookArticle", "MedlineCitati
 NOT_RECORD: Final = "not a PubMed record"
 NO_PMID: Final = "deletion without a PMID"
 
-_UNTITLED: Final = frozenset({"", "[Not Available].", "[Not Available]"})
+UNTITLED: Final = frozenset({"", "[Not Available].", "[Not Available]"})
 """What stands for the title of an article that has one in its own language alone."""
 _ENDS: Final = ".?!"
 
@@ -29,11 +30,11 @@ def read_into(file: SourceFile, fields: Sequence[str], spool: Spool) -> None:
     """Read a file record by record; raises UnreadableError where nothing of it can be read."""
     rows = NamedRows(file, COLUMNS, fields, spool)
     try:
-        for element in XmlRecords(file, RECORDS, spool.metered):
+        for element in XmlRecords(spool.metered(read_blocks(file)), file.encoding, RECORDS):
             if element.tag == "DeleteCitation":
                 _keep_deletions(element, rows)
-            elif element.tag in RECORDS:
-                rows.keep(_article(element), line_of(element))
+            elif (values := _article(element)) and (any(values) or not len(element)) and element.tag in RECORDS:
+                rows.keep(values, line_of(element))
             else:
                 rows.reject(NOT_RECORD, source_of(element), line_of(element))
     except StoppedError as error:
@@ -86,7 +87,7 @@ def _chapter(book: etree._Element) -> tuple[str | None, ...]:
 def _title(article: etree._Element) -> str:
     """The title with all its inner text; of an untitled one, that in its own language."""
     title = _inner_text(article.find("ArticleTitle"))
-    if title in _UNTITLED:
+    if title in UNTITLED:
         title = _inner_text(article.find("VernacularTitle"))
     return without_brackets(title)
 

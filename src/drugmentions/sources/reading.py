@@ -5,7 +5,18 @@ from pathlib import Path
 from typing import Final
 
 from drugmentions.model import Format, SourceFile
-from drugmentions.sources import delimited, json_array, ndjson, parquet, pubmed_xml
+from drugmentions.sources import (
+    ctgov_json,
+    ctgov_xml,
+    delimited,
+    europepmc,
+    json_array,
+    medline,
+    name_lists,
+    ndjson,
+    parquet,
+    pubmed_xml,
+)
 from drugmentions.sources.spool import Reading, Spool
 from drugmentions.sources.streams import UnreadableError
 
@@ -24,6 +35,12 @@ _READERS: Final[Mapping[Format, Callable[[SourceFile, Sequence[str], Spool], Non
     Format.NDJSON: ndjson.read_into,
     Format.PARQUET: parquet.read_into,
     Format.PUBMED_XML: pubmed_xml.read_into,
+    Format.CTGOV_JSON: ctgov_json.read_into,
+    Format.CTGOV_XML: ctgov_xml.read_into,
+    Format.MEDLINE: medline.read_into,
+    Format.EUROPEPMC: europepmc.read_into,
+    Format.RXNORM: name_lists.read_rxnorm,
+    Format.NAMES: name_lists.read_names,
 }
 
 

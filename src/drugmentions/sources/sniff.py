@@ -10,7 +10,7 @@ import polars as pl
 
 from drugmentions.config import Source
 from drugmentions.model import EMPTY_FILE, Compression, Format, Kind
-from drugmentions.sources import pubmed_xml
+from drugmentions.sources import ctgov_json, ctgov_xml, europepmc, medline, name_lists, pubmed_xml
 from drugmentions.sources.columns import Named, count_known, recognise_kind
 from drugmentions.sources.first_bytes import read_head
 from drugmentions.sources.xml_records import root_of
@@ -18,14 +18,28 @@ from drugmentions.sources.xml_records import root_of
 _SEPARATORS: Final = ",\t;|"
 _BOM: Final = b"\xef\xbb\xbf"
 _PARQUET: Final = b"PAR1"
+_UNQUOTED: Final = frozenset({"pmid", "title_e"})
+"""Columns of LitCovid's tables, where quotes are text."""
 _HTML: Final = ("<!doctype html", "<html")
 _HTML_WITHIN: Final = 1024
-FIXED: Final[Mapping[Format, tuple[str, ...]]] = {Format.PUBMED_XML: pubmed_xml.COLUMNS}
+FIXED: Final[Mapping[Format, tuple[str, ...]]] = {
+    Format.PUBMED_XML: pubmed_xml.COLUMNS,
+    Format.CTGOV_JSON: ctgov_json.COLUMNS,
+    Format.CTGOV_XML: ctgov_json.COLUMNS,
+    Format.MEDLINE: medline.COLUMNS,
+    Format.EUROPEPMC: europepmc.COLUMNS,
+    Format.RXNORM: name_lists.COLUMNS,
+    Format.NAMES: name_lists.COLUMNS,
+}
 """Formats whose columns are always these."""
-_ROOTS: Final = dict.fromkeys(pubmed_xml.ROOTS | pubmed_xml.RECORDS, Format.PUBMED_XML)
+_IN_ZIP: Final = frozenset({Format.CTGOV_JSON, Format.CTGOV_XML})
+"""Formats of which a zip archive may hold any number of files."""
+_ROOTS: Final = {
+    **dict.fromkeys(pubmed_xml.ROOTS | pubmed_xml.RECORDS, Format.PUBMED_XML),
+    **dict.fromkeys(ctgov_xml.RECORDS, Format.CTGOV_XML),
+}
 """Root element of XML -> its format."""
 _UNREAD: Final = {
-    b"PK\x03\x04": "a zip archive",
     b"BZh": "compressed with bzip2",
     b"\xfd7zXZ\x00": "compressed with xz",
     b"%PDF": "a PDF document",
@@ -40,14 +54,16 @@ _decode_json: Final = JSONDecoder(strict=False).raw_decode
 class Content(NamedTuple):
     """What first bytes say. `names`: columns or keys; `problem`: why there are none, as the file can't be read.
 
-    `why`: what it was recognised by.
+    `why`: what it was recognised by; `source`: whose records these are, where columns don't tell.
     """
 
     format: Format = Format.UNKNOWN
     names: tuple[str, ...] = ()
     separator: str = ","
+    quoted: bool = True
     problem: str = ""
     why: str = ""
+    source: str = ""
 
 
 def sniff(path: str, source: Source | None, configured: Named) -> tuple[Compression, Content]:
@@ -58,7 +74,10 @@ def sniff(path: str, source: Source | None, configured: Named) -> tuple[Compress
     given = Format(source.format) if source and source.format else None
     if given == Format.PARQUET or (not given and head.data.startswith(_PARQUET)):
         return head.compression, _read_parquet(path, head.compression)
-    return head.compression, _sniff_text(head.data, given, source, configured)
+    content = _sniff_text(head.data, given, source, configured)
+    if head.compression == Compression.ZIP and not content.problem and content.format not in _IN_ZIP:
+        content = Content(problem=f"a zip archive of {content.format}; unpack it")
+    return head.compression, content
 
 
 def _read_parquet(path: str, compression: Compression) -> Content:
@@ -88,11 +107,12 @@ def _sniff_text(data: bytes, given: Format | None, source: Source | None, config
         return _sniff_xml(start)
     format_ = given or _format_of(start)
     if format_ in FIXED:
-        return Content(format_, FIXED[format_], why="configured")
+        return Content(format_, FIXED[format_], why="its first line" if not given else "format by the configuration")
     if format_ == Format.CSV:
         names, separator = _read_header(text, source.separator if source else None, configured)
-        return Content(format_, names, separator, why="the first line, as column names")
-    return Content(format_, _read_keys(start, configured), why="keys of its first objects")
+        why = "column names in its first line"
+        return Content(format_, names, separator, quoted=not _UNQUOTED.issubset(names), why=why)
+    return _sniff_json(start, format_, configured) if not given else Content(format_, _read_keys(start, configured))
 
 
 def _sniff_xml(text: str) -> Content:
@@ -105,12 +125,25 @@ def _sniff_xml(text: str) -> Content:
     return Content(format_, FIXED[format_], why=f"root element <{root}>")
 
 
+def _sniff_json(text: str, format_: Format, configured: Named) -> Content:
+    keys = _read_keys(text, configured)
+    if ctgov_json.STUDY_KEYS.intersection(keys) or (ctgov_json.STUDIES in keys and '"protocolSection"' in text):
+        return Content(Format.CTGOV_JSON, ctgov_json.COLUMNS, why=f"key {keys[0]}")
+    if europepmc.RESULT_LIST in keys:
+        return Content(Format.EUROPEPMC, europepmc.COLUMNS, why=f"key {europepmc.RESULT_LIST}", source="europepmc")
+    if "errCode" in keys:
+        return Content(problem="an error of Europe PMC, not its results")
+    return Content(format_, keys, why="keys of its first objects")
+
+
 def _format_of(text: str) -> Format:
     if text.startswith("["):
         return Format.JSON
     if text.startswith("{"):
         return Format.NDJSON if _is_object_a_line(text) else Format.JSON
-    return Format.CSV
+    if text.startswith(medline.FIRST_TAG):
+        return Format.MEDLINE
+    return Format.RXNORM if name_lists.is_rxnconso(text.partition("\n")[0]) else Format.CSV
 
 
 def _is_object_a_line(text: str) -> bool:
@@ -164,7 +197,20 @@ def _skip_blanks(text: str, at: int) -> int:
 
 
 def _read_header(text: str, separator: str | None, configured: Named) -> tuple[tuple[str, ...], str]:
-    """Column names, and the separator that gives the most known ones, then the most."""
+    """Column names, and the separator that gives the most known ones, then the most.
+
+    They may stand behind lines that begin with #, if then some of them are known.
+    """
+    first = _read_first_row(text, separator, configured)
+    if not text.startswith("#") or count_known(first[0], configured):
+        return first
+    rows = text.splitlines()
+    below = next((at for at, row in enumerate(rows) if not row.startswith("#")), len(rows))
+    header = _read_first_row("\n".join(rows[below:]), separator, configured)
+    return header if count_known(header[0], configured) else first
+
+
+def _read_first_row(text: str, separator: str | None, configured: Named) -> tuple[tuple[str, ...], str]:
     line = text.partition("\n")[0].partition("\r")[0]
     head = text if '"' in line else line  # which may go on in the next line
     tried = [separator] if separator else [sign for sign in _SEPARATORS if sign in head] or [","]

@@ -4,14 +4,14 @@ The parser is lxml's iterparse in the form that is fed blocks, so that a file th
 records before that place.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Final
 
 from lxml import etree
 
-from drugmentions.model import RAW_LIMIT, SourceFile
-from drugmentions.sources.streams import UnreadableError, is_utf8, read_blocks, read_bytes
+from drugmentions.model import RAW_LIMIT
+from drugmentions.sources.streams import UnreadableError, is_utf8
 
 RECORD_LIMIT: Final = 64 << 20
 """Bytes that may pass before a record is complete."""
@@ -63,21 +63,18 @@ def source_of(element: etree._Element) -> str:
 
 
 class XmlRecords:
-    """The elements of a file that are named in `records`, right below its root or the root itself, as they come.
+    """The elements of a text that are named in `records`, right below its root or the root itself, as they come.
 
     Elements of other names right below the root come too, somewhat later. Each is gone once the next is asked for.
-    `meter` is what the file's blocks pass through. Iterating raises StoppedError where the file can't be read on,
-    UnreadableError where nothing of it can be read.
+    Iterating raises StoppedError where the text can't be read on, UnreadableError where nothing of it can be read.
     """
 
-    def __init__(
-        self, file: SourceFile, records: Iterable[str], meter: Callable[[Iterable[bytes]], Iterator[bytes]]
-    ) -> None:
-        said = not is_utf8(file.encoding)  # else what the file itself declares counts
-        self._blocks = meter(read_blocks(file) if said else read_bytes(file))
+    def __init__(self, blocks: Iterator[bytes], encoding: str, records: Iterable[str]) -> None:
+        """`encoding`: what `blocks` were in; if that isn't UTF-8, it beats what the text declares."""
+        self._blocks = blocks
         self._records = frozenset(records)
         self._parser = etree.XMLPullParser(
-            events=("end",), tag=tuple(self._records), encoding="utf-8" if said else None, **_HARDENED
+            events=("end",), tag=tuple(self._records), encoding=None if is_utf8(encoding) else "utf-8", **_HARDENED
         )
         self._last: etree._Element | None = None
         self._waiting = 0
