@@ -8,6 +8,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from encodings.aliases import aliases
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
 
@@ -38,6 +39,8 @@ _PREFIX: Final = "DRUGMENTIONS_"
 _NOT_SETTINGS: Final = frozenset({"DRUGMENTIONS_FAILPOINT"})
 _LIMIT: Final = r"^(?:[0-9]{1,18}|(?:100(?:\.0+)?|[0-9]{1,2}(?:\.[0-9]+)?) ?%)\Z"
 _SOURCES: Final = "[[source]]"
+_ADDRESS: Final = 'a database\'s address, such as "sqlite:///trials.db" or "postgresql://user@host/name"'
+_OF_FILES: Final = ("files", "format", "separator", "encoding")
 
 _T = TypeVar("_T", bound=Struct)
 _Text = Annotated[str, Meta(min_length=1, description="text that isn't empty")]
@@ -55,14 +58,17 @@ class Matching(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Source(Struct, frozen=True, forbid_unknown_fields=True):
-    """Files that the user describes; of several that fit a file, the first counts.
+    """Files that the user describes, of which the first that fits a file counts; or what a query gives.
 
-    `files`: globs, each tried on a file's shown name and on its base name; `*` takes slashes too. `columns`: field ->
+    `files`: globs, each tried on a file's shown name and on its base name; `*` takes slashes too. `uri`: a database's
+    address, which goes with `query`, and not with `files`. `columns`: field ->
     column names, tried before the built-in ones. `dates`: strptime formats, tried before the built-in ones.
     """
 
     name: _Text
-    files: Annotated[tuple[_Text, ...], Meta(min_length=1, description='a list of globs, such as ["export*.csv"]')]
+    files: Annotated[tuple[_Text, ...], Meta(min_length=1, description='a list of globs, such as ["export*.csv"]')] = ()
+    uri: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+]*://", description=_ADDRESS)] | None = None
+    query: Annotated[str, Meta(min_length=1, description="an SQL query")] | None = None
     kind: Literal["publications", "drugs"] = "publications"
     format: (
         Literal[
@@ -149,6 +155,19 @@ def parse_limit(text: str) -> MaxRejects:
     return MaxRejects(count=int(text))
 
 
+def without_passwords(config: Config) -> Config:
+    """The configuration with `***` for the passwords in addresses of databases: what may be shown to others."""
+    shown = (
+        msgspec.structs.replace(source, uri=source.uri and _without_password(source.uri)) for source in config.source
+    )
+    return msgspec.structs.replace(config, source=tuple(shown))
+
+
+def _without_password(uri: str) -> str:
+    user, colon, _ = (login := uri.partition("://")[2].rpartition("@")[0]).partition(":")
+    return uri.replace(f"{login}@", f"{user}:***@", 1) if colon else uri
+
+
 def config_as_toml(config: Config) -> str:
     """Every value in force, as a file that `load_config` reads back to an equal Config.
 
@@ -194,6 +213,7 @@ def _build_source(table: object, where: str, number: int, check_date: Callable[[
     name = table.get("name", "") if isinstance(table, dict) else ""
     where = f"{where} {name if name and isinstance(name, str) else number}"
     source = _build_table(Source, table, where)
+    _check_query(source, where)
     for field in source.columns:
         _check_key(field, FIELDS[source.kind], f"{where} columns")
     if source.encoding is not None:
@@ -204,6 +224,17 @@ def _build_source(table: object, where: str, number: int, check_date: Callable[[
         except ConfigError as error:
             raise ConfigError(f"{where} dates: {error}", error.hint) from None
     return source
+
+
+def _check_query(source: Source, where: str) -> None:
+    """Raise ConfigError unless the source has files, or an address and a query, and nothing of both."""
+    required = ("uri", "query") if source.uri or source.query else ("files",)
+    fields = {field.name: field.type for field in msgspec.structs.fields(Source)}
+    for name in required:
+        if not getattr(source, name):
+            raise ConfigError(f"{where}: {name} is missing", f"write {name} = {_expected(fields[name])}")
+    if source.uri and (surplus := [name for name in _OF_FILES if getattr(source, name)]):
+        raise ConfigError(f"{where}: {surplus[0]} doesn't go with uri", f"leave {surplus[0]} out, or uri and query")
 
 
 def _build_table(kind: type[_T], table: object, where: str) -> _T:
@@ -269,7 +300,8 @@ def _check_encoding(encoding: str, where: str) -> None:
     try:
         b"\xff".decode(encoding, "replace")
     except (LookupError, ValueError):  # ValueError: one that can't replace what it can't decode
-        raise ConfigError(f"{where}: unknown encoding {_shown(encoding)}", 'such as "latin-1" or "cp1252"') from None
+        hint = _nearest(encoding.replace("-", "_"), aliases) or 'such as "latin-1" or "cp1252"'
+        raise ConfigError(f"{where}: unknown encoding {_shown(encoding)}", hint) from None
 
 
 def _nearest(word: str, choices: Iterable[str]) -> str:

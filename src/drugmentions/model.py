@@ -110,6 +110,7 @@ class Format(StrEnum):
     EUROPEPMC = "europepmc-json"
     RXNORM = "rxnorm"
     NAMES = "names"
+    QUERY = "query"
     UNKNOWN = "unknown"
 
 
@@ -123,11 +124,11 @@ class Fingerprint(msgspec.Struct, frozen=True):
 
 
 class SourceFile(msgspec.Struct, frozen=True):
-    """One input file, as planned.
+    """One input file, or a query in place of one, as planned.
 
-    `file` is the name shown to people and in outputs, `path` where its bytes are. `columns` maps our field names to the
-    file's own column names, first one that exists; `quoted`: whether quotes enclose cells, or are text like any other;
-    `note` says why a file is not read, where it isn't.
+    `file` is the name shown to people and in outputs, `path` where its bytes are, or the address of a `query`.
+    `columns` maps our field names to the file's own column names, first one that exists; `quoted`: whether quotes
+    enclose cells, or are text like any other; `note` says why a file is not read, where it isn't.
     """
 
     file: str
@@ -140,6 +141,7 @@ class SourceFile(msgspec.Struct, frozen=True):
     separator: str = ","
     quoted: bool = True
     encoding: str = "utf-8"
+    query: str = ""
     columns: dict[str, list[str]] = {}
     dates: list[str] = []
     note: str = ""

@@ -24,7 +24,7 @@ from drugmentions.cache import (
     output_errors,
     replacing,
 )
-from drugmentions.config import Config, MaxRejects, parse_limit
+from drugmentions.config import Config, MaxRejects, parse_limit, without_passwords
 from drugmentions.errors import NoDrugsError, NoInputError, TooManyRejectsError
 from drugmentions.extract import extract, read_drug_lists
 from drugmentions.matching.lexicon import Lexicon
@@ -115,7 +115,7 @@ def run(inputs: Sequence[str], config: Config, progress: Progress | None = None)
             started=clock.started,
             seconds=clock.seconds,
             versions=_versions(),
-            config=config,
+            config=without_passwords(config),
             lexicon=LexiconReport(lexicon.drugs.height, lexicon.terms.height, lexicon.unusable.height),
             counts=_totals(files) | counts,
             files=files,

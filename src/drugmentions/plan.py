@@ -10,6 +10,7 @@ import msgspec
 
 from drugmentions.config import Config
 from drugmentions.model import Batch, Kind, SourceFile
+from drugmentions.sources.database import plan_queries
 from drugmentions.sources.detect import detect
 from drugmentions.sources.locate import locate
 
@@ -43,6 +44,7 @@ def plan(inputs: Sequence[str], config: Config, out: Path) -> Plan:
     """
     found = locate(inputs, out)
     files = [detect(at, config.source) for at in found.files]
+    files += plan_queries(config.source)
     ignored = [Ignored(refused.file, refused.reason) for refused in found.refused]
     ignored += [Ignored(file.file, file.note) for file in files if file.kind == Kind.UNKNOWN]
     lists = [file for file in files if file.kind == Kind.DRUGS]

@@ -50,5 +50,6 @@ FORMATS: Final = (
     Entry(
         Format.NAMES, "a drug's name a line", "a drug list", "one cell in the first line of a file named as a drug list"
     ),
+    Entry(Format.QUERY, "what an SQL query gives", "its name", "uri and query in the configuration"),
 )
 """Every format, in the order in which people are shown them."""

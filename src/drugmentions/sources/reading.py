@@ -8,6 +8,7 @@ from drugmentions.model import Format, SourceFile
 from drugmentions.sources import (
     ctgov_json,
     ctgov_xml,
+    database,
     delimited,
     europepmc,
     json_array,
@@ -41,6 +42,7 @@ _READERS: Final[Mapping[Format, Callable[[SourceFile, Sequence[str], Spool], Non
     Format.EUROPEPMC: europepmc.read_into,
     Format.RXNORM: name_lists.read_rxnorm,
     Format.NAMES: name_lists.read_names,
+    Format.QUERY: database.read_into,
 }
 
 
