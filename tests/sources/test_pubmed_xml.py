@@ -4,7 +4,10 @@ import gzip
 import itertools
 import random
 import resource
-from collections.abc import Callable
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +15,20 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import etree
 from pubmed_corpus import HEAD, TAIL, Article, article_xml, set_xml, write_pubmed
 
 from drugmentions.config import Config, Run
 from drugmentions.model import Compression, Format, SourceFile
 from drugmentions.outputs import scan_publications
 from drugmentions.pipeline import run
-from drugmentions.sources import xml_records
+from drugmentions.sources import pubmed_xml, xml_records
 from drugmentions.sources.columns import PUBLICATION_FIELDS, STATUS
 from drugmentions.sources.conform import conform
-from drugmentions.sources.pubmed_xml import without_brackets
+from drugmentions.sources.pubmed_record import Entry, entries_of, without_brackets
 from drugmentions.sources.reading import Reading
 from drugmentions.sources.sniff import FIXED
+from drugmentions.sources.workers import Workers, shared_workers
 
 COLUMNS = {
     "title": ["title"],
@@ -35,6 +40,25 @@ COLUMNS = {
 }
 Plan = Callable[..., SourceFile]
 Read = Callable[..., Reading]
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Workers]:
+    started = Workers("drugmentions.sources.pubmed_worker", 2)
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="module", params=["whole", "in pieces"], autouse=True)
+def parted(request: pytest.FixtureRequest, workers: Workers) -> Iterator[bool]:
+    """Every test reads files whole, and in pieces of an article or two."""
+    in_pieces = request.param == "in pieces"
+    with pytest.MonkeyPatch.context() as patched:
+        if in_pieces:
+            patched.setattr(pubmed_xml, "LARGE", 0)
+            patched.setattr(pubmed_xml, "PIECE", 2_000)
+            patched.setattr(pubmed_xml, "shared_workers", lambda _: workers)
+        yield in_pieces
 
 
 def read(planned: Plan, slow: Read, content: str | bytes, **options: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -233,6 +257,12 @@ def test_no_content_is_an_error(planned: Plan, slow: Read, places: list[tuple[in
     read(planned, slow, bytes(content))
 
 
+DAMAGE = (
+    *(b"</PubmedArticle>", b"<PubmedArticle>", b"</PubmedArticleSet>", b"<!-- ", b" -->", b"<![CDATA[", b"]]>"),
+    *(b"<x/>", b"<", b"\xff", b"&x;", b"\n"),
+)
+
+
 # Hostile files.
 
 LAUGHS = '<!ENTITY a0 "ha">' + "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12))
@@ -353,3 +383,80 @@ def test_the_benchmark_corpus_is_read_whole(tmp_path: Path) -> None:
 
 def test_the_columns_are_those_that_detection_finds() -> None:
     assert {name for names in COLUMNS.values() for name in names} < set(FIXED[Format.PUBMED_XML])
+
+
+# In pieces.
+
+
+def test_pieces_are_what_the_workers_read(
+    planned: Plan, slow: Read, monkeypatch: pytest.MonkeyPatch, *, parted: bool
+) -> None:
+    here = []
+
+    def counted(elements: Iterable[etree._Element]) -> Iterator[Entry]:
+        for entry in entries_of(elements):
+            here.append(entry)
+            yield entry
+
+    monkeypatch.setattr(pubmed_xml, "entries_of", counted)
+    publications, _ = read(planned, slow, set_xml(Article(number, f"T{number}") for number in range(200)))
+    assert publications["title"].to_list() == [f"T{number}" for number in range(200)]
+    assert len(here) < 4 if parted else len(here) == 200
+
+
+@given(
+    places=st.lists(st.tuples(st.integers(0, 16_000), st.sampled_from(DAMAGE)), max_size=3),
+    piece=st.integers(500, 6_000),
+)
+def test_pieces_give_what_the_whole_gives(
+    planned: Plan, slow: Read, workers: Workers, places: list[tuple[int, bytes]], piece: int
+) -> None:
+    content = bytearray(set_xml((Article(number, f"T{number}") for number in range(8)), [3]).encode())
+    for place, damage in places:
+        content[place:place] = damage
+    file = planned(bytes(content), Format.PUBMED_XML, columns=COLUMNS)
+    results = []
+    for large in (1 << 40, 0):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(pubmed_xml, "LARGE", large)
+            patched.setattr(pubmed_xml, "PIECE", piece)
+            patched.setattr(pubmed_xml, "shared_workers", lambda _: workers)
+            reading = slow(file, fields=PUBLICATION_FIELDS)
+            frames = (reading.records, reading.untitled, reading.rejects.select("record", "reason"))
+            results.append([reading.read, *(frame.collect().sort("record").to_dicts() for frame in frames)])
+    assert results[0] == results[1]
+
+
+def test_a_worker_that_is_gone_costs_nothing(planned: Plan, slow: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = Workers("drugmentions.sources.pubmed_worker", 2)
+    monkeypatch.setattr(pubmed_xml, "shared_workers", lambda _: gone)
+    content = set_xml(Article(number, f"T{number}") for number in range(50))
+    assert read(planned, slow, content)[0].height == 50
+    for process in gone._processes:
+        process.kill()
+    assert read(planned, slow, content)[0].height == 50
+    gone.close()
+
+
+def test_a_worker_ends_with_its_owner() -> None:
+    script = (
+        "import os, sys; from drugmentions.sources.workers import Workers\n"
+        "started = Workers('drugmentions.sources.pubmed_worker', 1)\n"
+        "started.submit(b'<PubmedArticleSet/>').result()\n"
+        "print(started._processes[0].pid, flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    for _ in range(100):
+        if not Path(f"/proc/{int(done.stdout)}").exists():
+            return
+        time.sleep(0.1)
+    pytest.fail("the worker lives on")
+
+
+def test_no_workers_where_they_do_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    assert shared_workers.__wrapped__("drugmentions.sources.pubmed_worker") is None
+    monkeypatch.undo()
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
+    assert shared_workers.__wrapped__("drugmentions.sources.pubmed_worker") is None

@@ -12,7 +12,7 @@ from drugmentions.model import SourceFile
 from drugmentions.sources.columns import ORIGIN_MARK, RETRACTED, STATUS
 from drugmentions.sources.json_array import Pages
 from drugmentions.sources.nested_json import Record, Shape, read_nested, text_at
-from drugmentions.sources.pubmed_xml import without_brackets
+from drugmentions.sources.pubmed_record import without_brackets
 from drugmentions.sources.spool import Spool
 
 COLUMNS: Final = ("id", "title", "journal", "publication_date", STATUS, ORIGIN_MARK)

@@ -9,7 +9,7 @@ from typing import Final
 from drugmentions.model import SourceFile
 from drugmentions.sources.columns import RETRACTED, STATUS
 from drugmentions.sources.named_rows import NamedRows
-from drugmentions.sources.pubmed_xml import UNTITLED, without_brackets
+from drugmentions.sources.pubmed_record import UNTITLED, without_brackets
 from drugmentions.sources.spool import Spool
 from drugmentions.sources.streams import INVALID_UTF8, UnreadableError, read_line_blocks
 

@@ -1,135 +1,135 @@
 """Read PubMed XML: the baseline, its update files, what efetch gives, and single records.
 
-Source: the elements of the PubMed DTD, https://dtd.nlm.nih.gov/ncbi/pubmed/doc/out/250101/index.html.
+A large file is cut behind the ends of articles, and the pieces are parsed by all cores. A piece that isn't well formed
+by itself is where reading goes on here, record by record, and so is what follows the last piece. That gives the same
+as reading all of it so, as a cut within a comment or the like leaves a malformed piece.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from itertools import chain, repeat
 from typing import Final
 
-from lxml import etree
+import msgspec
 
 from drugmentions.model import SourceFile
-from drugmentions.sources.columns import DELETED, RETRACTED, STATUS
 from drugmentions.sources.named_rows import NamedRows
+from drugmentions.sources.pubmed_record import COLUMNS, RECORDS, ROOTS, Entry, entries_of
 from drugmentions.sources.spool import Spool
-from drugmentions.sources.streams import read_blocks
-from drugmentions.sources.xml_records import StoppedError, XmlRecords, line_of, source_of
+from drugmentions.sources.streams import UnreadableError, is_utf8, read_blocks
+from drugmentions.sources.workers import Workers, WorkFailedError, shared_workers
+from drugmentions.sources.xml_records import StoppedError, XmlRecords, root_of
 
-COLUMNS: Final = ("pmid", "version", "title", "journal", "journal_abbreviation", "pub_date", STATUS)
-ROOTS: Final = frozenset({"PubmedArticleSet", "PubmedBookArticleSet", "MedlineCitationSet"})
-RECORDS: Final = frozenset({"PubmedArticle", "PubmedBookArticle", "MedlineCitation", "DeleteCitation"})
-NOT_RECORD: Final = "not a PubMed record"
-NO_PMID: Final = "deletion without a PMID"
-
-UNTITLED: Final = frozenset({"", "[Not Available].", "[Not Available]"})
-"""What stands for the title of an article that has one in its own language alone."""
-_ENDS: Final = ".?!"
+LARGE: Final = 4 << 20
+"""Bytes of a file, as it lies there, from which more than one core pays."""
+PIECE: Final = 2 << 20
+"""Bytes that are parsed at a time, or as many as an article has."""
+_HEAD: Final = 64 << 10
+_BEGIN: Final = b"<PubmedArticle>"
+_END: Final = b"</PubmedArticle>"
 
 
 def read_into(file: SourceFile, fields: Sequence[str], spool: Spool) -> None:
     """Read a file record by record; raises UnreadableError where nothing of it can be read."""
     rows = NamedRows(file, COLUMNS, fields, spool)
+    blocks = spool.metered(read_blocks(file))
+    parted = file.fingerprint.size >= LARGE and is_utf8(file.encoding) and not spool.limit
+    workers = shared_workers("drugmentions.sources.pubmed_worker") if parted else None
+    lines = 0
+    if workers:
+        pieces = _Pieces(blocks)
+        for entries in pieces.read(workers):
+            _keep(entries, rows, pieces.lines)
+        blocks, lines = pieces.rest(), pieces.lines
     try:
-        for element in XmlRecords(spool.metered(read_blocks(file)), file.encoding, RECORDS):
-            if element.tag == "DeleteCitation":
-                _keep_deletions(element, rows)
-            elif (values := _article(element)) and (any(values) or not len(element)) and element.tag in RECORDS:
-                rows.keep(values, line_of(element))
-            else:
-                rows.reject(NOT_RECORD, source_of(element), line_of(element))
+        _keep(entries_of(XmlRecords(blocks, file.encoding, RECORDS)), rows, lines)
     except StoppedError as error:
-        rows.reject(error.reason, error.raw, error.line)
+        rows.reject(error.reason, error.raw, None if error.line is None else error.line + lines)
     spool.read[file.file] += rows.count
 
 
-def _keep_deletions(deletions: etree._Element, rows: NamedRows) -> None:
-    for pmid in deletions:
-        if pmid.text and pmid.text.strip():
-            rows.keep((pmid.text, None, None, None, None, None, DELETED), line_of(pmid))
+def _keep(entries: Iterable[Entry], rows: NamedRows, lines: int) -> None:
+    """Keep or reject what was read behind so many lines."""
+    for entry in entries:
+        line = None if entry.line is None else entry.line + lines
+        if entry.values is None:
+            rows.reject(entry.reason, entry.raw, line)
         else:
-            rows.reject(NO_PMID, source_of(pmid), line_of(pmid))
+            rows.keep(entry.values, line)
 
 
-def _article(record: etree._Element) -> tuple[str | None, ...]:
-    """The values of COLUMNS. A record without a citation has none."""
-    citation = record if record.tag == "MedlineCitation" else record.find("MedlineCitation")
-    if citation is None:
-        book = record.find("BookDocument")
-        return (None,) * len(COLUMNS) if book is None else _chapter(book)
-    pmid, article = citation.find("PMID"), citation.find("Article")
-    journal = None if article is None else article.find("Journal")
-    return (
-        None if pmid is None else pmid.text,
-        None if pmid is None else pmid.get("Version"),
-        None if article is None else _title(article),
-        None if journal is None else journal.findtext("Title") or journal.findtext("ISOAbbreviation"),
-        citation.findtext("MedlineJournalInfo/MedlineTA"),
-        None if journal is None else _date(journal.find("JournalIssue/PubDate")),
-        None if article is None else _status(article),
-    )
+class _Pieces:
+    """A file in pieces: each its head, up to the first article, then some articles, then the end of its root element.
 
-
-def _chapter(book: etree._Element) -> tuple[str | None, ...]:
-    """The values of COLUMNS for a book, or a chapter of one, whose journal is the book."""
-    pmid, title = book.find("PMID"), _title(book)
-    whole = _inner_text(book.find("Book/BookTitle"))
-    return (
-        None if pmid is None else pmid.text,
-        None if pmid is None else pmid.get("Version"),
-        title or whole,
-        whole or None,
-        None,
-        _date(book.find("Book/PubDate")),
-        None,
-    )
-
-
-def _title(article: etree._Element) -> str:
-    """The title with all its inner text; of an untitled one, that in its own language."""
-    title = _inner_text(article.find("ArticleTitle"))
-    if title in UNTITLED:
-        title = _inner_text(article.find("VernacularTitle"))
-    return without_brackets(title)
-
-
-def _inner_text(element: etree._Element | None) -> str:
-    if element is None:
-        return ""
-    if not len(element):
-        return (element.text or "").strip()
-    return "".join(map(str, element.itertext())).strip()
-
-
-def without_brackets(title: str) -> str:
-    """A title without the brackets that say it was translated: those that enclose all of it but a final stop.
-
-    `[Use of aspirin.]` and `[Use of aspirin].` lose them, `[18F]FDG` and `[18F]FDG or [11C]PIB` don't.
+    `lines`: those of the articles that were read so far.
     """
-    if not title.startswith("["):
-        return title
-    body, stop = (title[:-1], title[-1]) if title[-1] in _ENDS else (title, "")
-    depth = 0
-    for place, sign in enumerate(body, 1):
-        depth += (sign == "[") - (sign == "]")
-        if not depth:
-            return body[1:-1] + stop if place == len(body) else title
-    return title
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self.lines = 0
+        self._blocks = blocks
+        self._broken: UnreadableError | None = None
+        self._head = b""
+        self._data = b""
+        self._waiting: deque[tuple[bytes, Future[bytes]]] = deque()
+
+    def read(self, workers: Workers) -> Iterator[list[Entry]]:
+        """What the pieces say, in their order, as far as they are what they look like."""
+        if not self._take_head():
+            return
+        end = b"</" + root_of(self._head).encode() + b">"
+        for body in chain(self._bodies(), repeat(None)):
+            if body:
+                self._waiting.append((body, workers.submit(self._head + body + end)))
+            if body and len(self._waiting) <= 2 * workers.count:
+                continue
+            if not self._waiting or (entries := _reply(self._waiting[0][1])) is None:
+                return
+            yield entries
+            self.lines += self._waiting.popleft()[0].count(b"\n")
+
+    def rest(self) -> Iterator[bytes]:
+        """The text that isn't read yet, under the file's own head."""
+        yield from filter(None, (self._head, *(body for body, _ in self._waiting), self._data))
+        if self._broken:
+            raise self._broken
+        yield from self._blocks
+
+    def _more(self) -> bool:
+        try:
+            block = next(self._blocks, b"")
+        except UnreadableError as error:
+            self._broken, block = error, b""
+        self._data += block
+        return bool(block)
+
+    def _take_head(self) -> bool:
+        """Whether what stands before the first article is plain: declarations, the root element, and nothing else."""
+        while (begin := self._data.find(_BEGIN)) < 0 and len(self._data) <= _HEAD and self._more():
+            pass
+        head = self._data[: max(begin, 0)]
+        declared, root = head.partition(b"?>")[0].lower(), root_of(head)
+        in_utf8 = b"encoding" not in declared or b"utf-8" in declared
+        is_bare = b"<!ENTITY" not in head and head.rstrip().endswith(f"<{root}>".encode())
+        if root not in ROOTS or not in_utf8 or not is_bare:
+            return False
+        self._head, self._data = head, self._data[begin:]
+        return True
+
+    def _bodies(self) -> Iterator[bytes]:
+        """Articles, some at a time; what is left is too little to be parted, or has no article's end for long."""
+        while True:
+            cut = self._data.find(_END, PIECE) + len(_END)
+            if cut >= len(_END):
+                body, self._data = self._data[:cut], self._data[cut:]
+                yield body
+            elif len(self._data) > 4 * PIECE or not self._more():
+                return
 
 
-def _date(published: etree._Element | None) -> str | None:
-    """The date as printed, in a form that `parse_date_expr` takes: of the precision that it has."""
-    if published is None:
+def _reply(future: "Future[bytes]") -> list[Entry] | None:
+    try:
+        reply = future.result()
+    except WorkFailedError:
         return None
-    year, month, day = published.findtext("Year"), published.findtext("Month"), published.findtext("Day")
-    if not year:
-        return published.findtext("MedlineDate")
-    if month is None:
-        return " ".join(filter(None, (year, published.findtext("Season"))))
-    if month.isdecimal():
-        return "-".join(part.zfill(2) for part in (year, month, day) if part)
-    return " ".join(filter(None, (year, month, day)))
-
-
-def _status(article: etree._Element) -> str | None:
-    kinds = article.iterfind("PublicationTypeList/PublicationType")
-    return RETRACTED if any(kind.text == "Retracted Publication" for kind in kinds) else None
+    return msgspec.msgpack.decode(reply, type=list[Entry]) if reply else None

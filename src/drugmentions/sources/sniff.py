@@ -10,7 +10,7 @@ import polars as pl
 
 from drugmentions.config import Source
 from drugmentions.model import EMPTY_FILE, Compression, Format, Kind
-from drugmentions.sources import ctgov_json, ctgov_xml, europepmc, medline, name_lists, pubmed_xml
+from drugmentions.sources import ctgov_json, ctgov_xml, europepmc, medline, name_lists, pubmed_record
 from drugmentions.sources.columns import Named, count_known, recognise_kind
 from drugmentions.sources.first_bytes import read_head
 from drugmentions.sources.xml_records import root_of
@@ -23,7 +23,7 @@ _UNQUOTED: Final = frozenset({"pmid", "title_e"})
 _HTML: Final = ("<!doctype html", "<html")
 _HTML_WITHIN: Final = 1024
 FIXED: Final[Mapping[Format, tuple[str, ...]]] = {
-    Format.PUBMED_XML: pubmed_xml.COLUMNS,
+    Format.PUBMED_XML: pubmed_record.COLUMNS,
     Format.CTGOV_JSON: ctgov_json.COLUMNS,
     Format.CTGOV_XML: ctgov_json.COLUMNS,
     Format.MEDLINE: medline.COLUMNS,
@@ -35,7 +35,7 @@ FIXED: Final[Mapping[Format, tuple[str, ...]]] = {
 _IN_ZIP: Final = frozenset({Format.CTGOV_JSON, Format.CTGOV_XML})
 """Formats of which a zip archive may hold any number of files."""
 _ROOTS: Final = {
-    **dict.fromkeys(pubmed_xml.ROOTS | pubmed_xml.RECORDS, Format.PUBMED_XML),
+    **dict.fromkeys(pubmed_record.ROOTS | pubmed_record.RECORDS, Format.PUBMED_XML),
     **dict.fromkeys(ctgov_xml.RECORDS, Format.CTGOV_XML),
 }
 """Root element of XML -> its format."""

@@ -93,7 +93,7 @@ class Spool:
         self.read: Counter[str] = Counter()
         self._rejects: list[tuple[str, int | None, int | None, str, str | None]] = []
         self._size = 0
-        self._limit = limit
+        self.limit = limit
         self._schema = records_schema(fields)
         self._written: dict[str, list[Path]] = {"records": [], "untitled": [], "rejects": []}
         try:
@@ -111,7 +111,7 @@ class Spool:
     def metered(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         """The blocks of a file that become rows, with room made before each."""
         for block in blocks:
-            if self._limit and len(self.rows) >= self._limit:
+            if self.limit and len(self.rows) >= self.limit:
                 return
             self.make_room()
             self._size += len(block)
