@@ -13,8 +13,8 @@ from lxml import etree
 from drugmentions.model import RAW_LIMIT
 from drugmentions.sources.streams import UnreadableError, is_utf8
 
-RECORD_LIMIT: Final = 64 << 20
-"""Bytes that may pass before a record is complete."""
+RECORD_LIMIT: Final = 16 << 20
+"""Bytes that may pass before a record is complete: as a tree, they may take forty times as much memory."""
 LONG_RECORD: Final = f"record longer than {RECORD_LIMIT >> 20} MiB"
 SYNTAX_ERROR: Final = "XML syntax error"
 ENDS_EARLY: Final = "file ends within a record"
