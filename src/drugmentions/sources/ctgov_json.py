@@ -13,8 +13,9 @@ from drugmentions.sources.spool import Spool
 
 COLUMNS: Final = ("nct_id", "brief_title", "official_title", "lead_sponsor", "start_date", "first_posted")
 STUDIES: Final = "studies"
-STUDY_KEYS: Final = frozenset(
-    {"protocolSection", "resultsSection", "annotationSection", "documentSection", "derivedSection", "hasResults"}
+PROTOCOL: Final = "protocolSection"
+_STUDY_KEYS: Final = frozenset(
+    {PROTOCOL, "resultsSection", "annotationSection", "documentSection", "derivedSection", "hasResults"}
 )
 
 
@@ -26,13 +27,13 @@ def read_into(file: SourceFile, fields: Sequence[str], spool: Spool) -> None:
 def _flatten(study: Record) -> tuple[str | None, ...]:
     """The values of COLUMNS."""
     return (
-        text_at(study, "protocolSection", "identificationModule", "nctId"),
-        text_at(study, "protocolSection", "identificationModule", "briefTitle"),
-        text_at(study, "protocolSection", "identificationModule", "officialTitle"),
-        text_at(study, "protocolSection", "sponsorCollaboratorsModule", "leadSponsor", "name"),
-        text_at(study, "protocolSection", "statusModule", "startDateStruct", "date"),
-        text_at(study, "protocolSection", "statusModule", "studyFirstPostDateStruct", "date"),
+        text_at(study, PROTOCOL, "identificationModule", "nctId"),
+        text_at(study, PROTOCOL, "identificationModule", "briefTitle"),
+        text_at(study, PROTOCOL, "identificationModule", "officialTitle"),
+        text_at(study, PROTOCOL, "sponsorCollaboratorsModule", "leadSponsor", "name"),
+        text_at(study, PROTOCOL, "statusModule", "startDateStruct", "date"),
+        text_at(study, PROTOCOL, "statusModule", "studyFirstPostDateStruct", "date"),
     )
 
 
-_SHAPE: Final = Shape(COLUMNS, _flatten, Pages((STUDIES,), STUDY_KEYS, "no list of studies"), "not a study")
+_SHAPE: Final = Shape(COLUMNS, _flatten, Pages((STUDIES,), _STUDY_KEYS, "no list of studies"), "not a study")

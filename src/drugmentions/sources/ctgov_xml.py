@@ -8,11 +8,9 @@ from typing import Final
 
 from drugmentions.model import SourceFile
 from drugmentions.sources.ctgov_json import COLUMNS
-from drugmentions.sources.named_rows import NamedRows
+from drugmentions.sources.named_rows import NamedRows, read_each_text
 from drugmentions.sources.spool import Spool
-from drugmentions.sources.streams import UnreadableError
 from drugmentions.sources.xml_records import StoppedError, XmlRecords, line_of, source_of
-from drugmentions.sources.zip_entries import read_texts
 
 RECORDS: Final = frozenset({"clinical_study"})
 _PATHS: Final = (
@@ -29,19 +27,7 @@ _PATHS: Final = (
 def read_into(file: SourceFile, fields: Sequence[str], spool: Spool) -> None:
     """Read a file study by study; raises UnreadableError where nothing of it can be read."""
     rows = NamedRows(file, COLUMNS, fields, spool)
-    try:
-        for name, blocks in read_texts(file):
-            try:
-                _read_text(XmlRecords(spool.metered(blocks), file.encoding, RECORDS), rows)
-            except UnreadableError as error:
-                if not name:
-                    raise
-                rows.reject(error.reason, name, None)
-    except UnreadableError as error:
-        if not rows.count:
-            raise
-        rows.reject(error.reason, None, None)
-    spool.read[file.file] += rows.count
+    read_each_text(file, rows, spool, lambda blocks: _read_text(XmlRecords(blocks, file.encoding, RECORDS), rows))
 
 
 def _read_text(studies: XmlRecords, rows: NamedRows) -> None:

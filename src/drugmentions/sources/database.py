@@ -83,10 +83,9 @@ def _connected(uri: str) -> "Iterator[Connection]":
         raise MissingExtraError(message, "python -m pip install 'drugmentions[sql]'") from None
     scheme, _, rest = uri.partition("://")
     try:
-        engine = sqlalchemy.create_engine(f"{_DRIVERS.get(scheme, scheme)}://{rest}")
+        engine = sqlalchemy.create_engine(f"{_DRIVERS.get(scheme, scheme)}://{rest}", poolclass=sqlalchemy.NullPool)
         with engine.connect() as connection:
             yield connection.execution_options(stream_results=True)
-        engine.dispose()
     except ImportError as error:
         raise MissingExtraError(f"no driver for {scheme}: {error}", "install the driver that it names") from None
     except (sqlalchemy.exc.SQLAlchemyError, pl.exceptions.PolarsError) as error:

@@ -56,7 +56,8 @@ def explain(located: LocatedFile, sources: Sequence[Source] = (), *, kind: Kind 
         found, origin, said = Kind(source.kind), source.name, "source by the configuration"
     else:
         found, origin, said = _recognise(located, content, kind)
-    if found == Kind.DRUGS and (source or kind or _said_by_name(located.file.rpartition("/")[2])):
+    is_said = source or kind or _said_by_name(located.file.rpartition("/")[2])
+    if found == Kind.DRUGS and is_said and not (source and source.format):
         content = _as_names(content, configured)
     file = SourceFile(
         file=located.file,

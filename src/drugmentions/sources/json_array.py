@@ -17,6 +17,7 @@ LONG_RECORD: Final = f"record longer than {RECORD_LIMIT >> 20} MiB"
 ENDS_EARLY: Final = "file ends within a record"
 SURPLUS: Final = "text after the end of the JSON value"
 _MISSES: Final = 6
+_CLOSINGS_OF_NESTED: Final = 4_096
 _CLOSINGS: Final = 64  # closing brackets that a guess looks at first, and how often those of the last record later
 
 
@@ -89,7 +90,7 @@ class _Reader:
         self._text = text
         self._rows = rows
         self._pages = pages
-        self._closings = _CLOSINGS
+        self._closings = _CLOSINGS_OF_NESTED if pages else _CLOSINGS
         self._misses = self._pause = 0  # of guesses: how many went wrong in a row, for how many values none is made
 
     def read(self) -> None:

@@ -1,6 +1,6 @@
-"""Records whose columns a format fixes, on their way into a spool."""
+"""Records whose columns a format fixes, on their way into a spool; from a file, or from those in an archive."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import orjson
 
@@ -8,13 +8,19 @@ from drugmentions.model import SourceFile
 from drugmentions.sources.columns import DELETED, STATUS
 from drugmentions.sources.scans import field_columns
 from drugmentions.sources.spool import SUSPECT, Spool, is_blank
+from drugmentions.sources.streams import UnreadableError
+from drugmentions.sources.zip_entries import read_texts
 
 
 class NamedRows:
-    """The records of one file on their way into a spool. `count`: records met so far."""
+    """The records of one file on their way into a spool. `count`: records met so far.
+
+    `within`: the file in an archive that they are from, which stands in front of what is rejected.
+    """
 
     def __init__(self, file: SourceFile, columns: Sequence[str], fields: Sequence[str], spool: Spool) -> None:
         self.count = 0
+        self.within = ""
         self._file = file.file
         self._columns = columns
         # A record is given a null behind its last column: there stand the fields that it lacks.
@@ -37,4 +43,29 @@ class NamedRows:
     def reject(self, reason: str, raw: str | None, line: int | None) -> None:
         """Reject a record, or what is left of the file."""
         self.count += 1
+        raw = f"{self.within}: {raw or ''}" if self.within else raw
         self._spool.reject(self._file, self.count, line, reason, raw)
+
+
+def read_each_text(
+    file: SourceFile, rows: NamedRows, spool: Spool, read_text: Callable[[Iterator[bytes]], None]
+) -> None:
+    """Read a file by `read_text`, or all those in a zip archive, of which each that can't be read is one reject.
+
+    Raises UnreadableError where nothing can be read.
+    """
+    try:
+        for name, blocks in read_texts(file):
+            rows.within = name
+            try:
+                read_text(spool.metered(blocks))
+            except UnreadableError as error:
+                if not name:
+                    raise
+                rows.reject(error.reason, None, None)
+    except UnreadableError as error:
+        if not rows.count:
+            raise
+        rows.within = ""
+        rows.reject(error.reason, None, None)
+    spool.read[file.file] += rows.count

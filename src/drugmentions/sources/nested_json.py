@@ -6,10 +6,8 @@ from typing import Any, NamedTuple
 from drugmentions.model import RAW_LIMIT, SourceFile
 from drugmentions.sources.json_array import Pages, read_text
 from drugmentions.sources.json_values import NOT_OBJECT
-from drugmentions.sources.named_rows import NamedRows
+from drugmentions.sources.named_rows import NamedRows, read_each_text
 from drugmentions.sources.spool import Spool
-from drugmentions.sources.streams import UnreadableError
-from drugmentions.sources.zip_entries import read_texts
 
 Record = Mapping[str, Any]
 
@@ -25,28 +23,15 @@ class Shape(NamedTuple):
 
 def read_nested(file: SourceFile, fields: Sequence[str], spool: Spool, shape: Shape) -> None:
     """Read a file, or the files in a zip archive; raises UnreadableError where nothing of it can be read."""
-    rows = _FlatRows(NamedRows(file, shape.columns, fields, spool), shape)
-    try:
-        for name, blocks in read_texts(file):
-            rows.name = name
-            try:
-                read_text(spool.metered(blocks), rows, shape.pages)
-            except UnreadableError as error:
-                if not name:
-                    raise
-                rows.reject(error.reason, b"", None)
-    except UnreadableError as error:
-        if not rows.count:
-            raise
-        rows.reject(error.reason, b"", None)
-    spool.read[file.file] += rows.count
+    rows = NamedRows(file, shape.columns, fields, spool)
+    flat = _FlatRows(rows, shape)
+    read_each_text(file, rows, spool, lambda blocks: read_text(blocks, flat, shape.pages))
 
 
 class _FlatRows:
-    """Records on their way into rows. `name`: of the archive's file that they are from; shown in front of rejects."""
+    """Records on their way into rows."""
 
     def __init__(self, rows: NamedRows, shape: Shape) -> None:
-        self.name = ""
         self._rows = rows
         self._shape = shape
 
@@ -68,8 +53,7 @@ class _FlatRows:
 
     def reject(self, reason: str, raw: bytes, line: int | None) -> None:
         """Reject a record, or what is left of a text."""
-        shown = raw[: 4 * RAW_LIMIT].decode(errors="replace")
-        self._rows.reject(reason, f"{self.name}: {shown}" if self.name else shown, line)
+        self._rows.reject(reason, raw[: 4 * RAW_LIMIT].decode(errors="replace"), line)
 
 
 def text_at(record: Record, *keys: str) -> str | None:

@@ -75,6 +75,8 @@ def sniff(path: str, source: Source | None, configured: Named) -> tuple[Compress
     if given == Format.PARQUET or (not given and head.data.startswith(_PARQUET)):
         return head.compression, _read_parquet(path, head.compression)
     content = _sniff_text(head.data, given, source, configured)
+    if given:
+        content = content._replace(why="format by the configuration")
     if head.compression == Compression.ZIP and not content.problem and content.format not in _IN_ZIP:
         content = Content(problem=f"a zip archive of {content.format}; unpack it")
     return head.compression, content
@@ -105,19 +107,26 @@ def _sniff_text(data: bytes, given: Format | None, source: Source | None, config
         return Content(problem=EMPTY_FILE)
     if start.startswith("<") and (not given or start[:_HTML_WITHIN].lower().startswith(_HTML)):
         return _sniff_xml(start)
-    format_ = given or _format_of(start)
+    return _sniff_records(text, given or _format_of(start), source, configured)
+
+
+def _sniff_records(text: str, format_: Format, source: Source | None, configured: Named) -> Content:
+    """Names of columns or keys; of JSON whose objects have none of ours, the format too."""
     if format_ in FIXED:
-        return Content(format_, FIXED[format_], why="its first line" if not given else "format by the configuration")
+        return Content(format_, FIXED[format_], why="its first line")
     if format_ == Format.CSV:
         names, separator = _read_header(text, source.separator if source else None, configured)
         why = "column names in its first line"
         return Content(format_, names, separator, quoted=not _UNQUOTED.issubset(names), why=why)
-    return _sniff_json(start, format_, configured) if not given else Content(format_, _read_keys(start, configured))
+    keys = _read_keys(text.lstrip(), configured)
+    if (source and source.format) or recognise_kind(keys, configured) != Kind.UNKNOWN:
+        return Content(format_, keys, why="keys of its first objects")
+    return _sniff_nested(text, format_, keys)
 
 
 def _sniff_xml(text: str) -> Content:
-    root = root_of(text.encode())
-    if root.lower() == "html" or "<html" in text[:_HTML_WITHIN].lower():
+    root, start = root_of(text.encode()), text[:_HTML_WITHIN].lower()
+    if root.lower() == "html" or start.startswith(_HTML) or "<html" in start:
         return Content(problem="an HTML page")
     format_ = _ROOTS.get(root)
     if format_ is None:
@@ -125,15 +134,16 @@ def _sniff_xml(text: str) -> Content:
     return Content(format_, FIXED[format_], why=f"root element <{root}>")
 
 
-def _sniff_json(text: str, format_: Format, configured: Named) -> Content:
-    keys = _read_keys(text, configured)
-    if ctgov_json.STUDY_KEYS.intersection(keys) or (ctgov_json.STUDIES in keys and '"protocolSection"' in text):
-        return Content(Format.CTGOV_JSON, ctgov_json.COLUMNS, why=f"key {keys[0]}")
+def _sniff_nested(text: str, format_: Format, keys: tuple[str, ...]) -> Content:
+    """Recognise JSON whose objects have no column of ours."""
+    key = next((key for key in (ctgov_json.PROTOCOL, ctgov_json.STUDIES) if key in keys), "")
+    if key and f'"{ctgov_json.PROTOCOL}"' in text:
+        return Content(Format.CTGOV_JSON, ctgov_json.COLUMNS, why=f"key {key}")
     if europepmc.RESULT_LIST in keys:
         return Content(Format.EUROPEPMC, europepmc.COLUMNS, why=f"key {europepmc.RESULT_LIST}", source="europepmc")
     if "errCode" in keys:
         return Content(problem="an error of Europe PMC, not its results")
-    return Content(format_, keys, why="keys of its first objects")
+    return Content(format_, keys)
 
 
 def _format_of(text: str) -> Format:
