@@ -61,8 +61,8 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
     """Files that the user describes, of which the first that fits a file counts; or what a query gives.
 
     `files`: globs, each tried on a file's shown name and on its base name; `*` takes slashes too. `uri`: a database's
-    address, which goes with `query`, and not with `files`. `columns`: field ->
-    column names, tried before the built-in ones. `dates`: strptime formats, tried before the built-in ones.
+    address, which goes with `query`, and not with `files`. `columns`: field -> column names, tried before the built-in
+    ones. `dates`: strptime formats, tried before the built-in ones.
     """
 
     name: _Text
@@ -157,15 +157,12 @@ def parse_limit(text: str) -> MaxRejects:
 
 def without_passwords(config: Config) -> Config:
     """The configuration with `***` for the passwords in addresses of databases: what may be shown to others."""
-    shown = (
-        msgspec.structs.replace(source, uri=source.uri and _without_password(source.uri)) for source in config.source
-    )
-    return msgspec.structs.replace(config, source=tuple(shown))
+    replace = msgspec.structs.replace
+    return replace(config, source=tuple(replace(source, uri=_without_password(source.uri)) for source in config.source))
 
 
-def _without_password(uri: str) -> str:
-    user, colon, _ = (login := uri.partition("://")[2].rpartition("@")[0]).partition(":")
-    return uri.replace(f"{login}@", f"{user}:***@", 1) if colon else uri
+def _without_password(uri: str | None) -> str | None:
+    return uri and re.sub(r"(://[^:/]*:)[^@]*(?=@)|([?&]password=)[^&]*", r"\1\2***", uri)
 
 
 def config_as_toml(config: Config) -> str:

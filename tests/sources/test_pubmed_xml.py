@@ -22,12 +22,13 @@ from drugmentions.config import Config, Run
 from drugmentions.model import Compression, Format, SourceFile
 from drugmentions.outputs import scan_publications
 from drugmentions.pipeline import run
-from drugmentions.sources import pubmed_xml, xml_records
+from drugmentions.sources import pubmed_xml, spool, xml_records
 from drugmentions.sources.columns import PUBLICATION_FIELDS, STATUS
 from drugmentions.sources.conform import conform
 from drugmentions.sources.pubmed_record import Entry, entries_of, without_brackets
 from drugmentions.sources.reading import Reading
 from drugmentions.sources.sniff import FIXED
+from drugmentions.sources.spool import Spool
 from drugmentions.sources.workers import Workers, shared_workers
 
 COLUMNS = {
@@ -316,6 +317,20 @@ def test_a_file_that_never_ends_a_record_stops(
     publications, rejects = read(planned, slow, bomb, compression=Compression.GZIP)
     assert (publications.height, rejects.height) == (1, 1)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10
+
+
+def test_rejects_do_not_pile_up(planned: Plan, slow: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed = []
+    flush = Spool._flush
+
+    def counted(spool_: Spool) -> None:
+        flushed.append(len(spool_._rejects))
+        flush(spool_)
+
+    monkeypatch.setattr(spool, "ROWS", 100)
+    monkeypatch.setattr(Spool, "_flush", counted)
+    assert read(planned, slow, HEAD + "<x/>" * 2_000 + TAIL)[1].height == 2_000
+    assert max(flushed) == 100
 
 
 def test_memory_is_flat(planned: Plan, slow: Read) -> None:

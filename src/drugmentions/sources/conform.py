@@ -19,21 +19,23 @@ def conform(records: pl.LazyFrame, files: tuple[SourceFile, ...]) -> pl.LazyFram
     It builds a plan of elementwise expressions and one filter, reads nothing, and keeps the order of the rows.
     """
     first = files[0]
-    deleted, retracted = (pl.col(STATUS).eq_missing(pl.lit(status)) for status in (DELETED, RETRACTED))
-    lead = where_expr(pl.col("sponsor"), lambda all_: all_.str.contains("|", literal=True), _first_of)
-    cleaned = (
-        records.with_columns(lead)
-        .with_columns(
-            clean_text_expr(pl.col(name)).alias(name)
-            for name in ("id", "title", "official_title", "journal", "sponsor", "date")
-        )
-        .filter(pl.col("title").is_not_null() | deleted)
+    held = {name for file in files for name in file.columns}
+    deleted, retracted = (
+        pl.col(STATUS).eq_missing(pl.lit(status)) if STATUS in held else pl.lit(value=False)
+        for status in (DELETED, RETRACTED)
     )
+    origin = pl.lit(first.source)
+    if "sponsor" in held:
+        records = records.with_columns(_lead_sponsor_expr())
+    cleaned = records.with_columns(
+        clean_text_expr(pl.col(name)).alias(name)
+        for name in ("id", "title", "official_title", "journal", "sponsor", "date")
+    ).filter(pl.col("title").is_not_null() | deleted)
     sponsored = pl.col("journal").is_null() & pl.col("sponsor").is_not_null()
     date = parse_date_expr(pl.col("date"), first.dates)
     return (
         cleaned.with_columns(
-            source=pl.coalesce(ORIGIN_MARK, pl.lit(first.source)),
+            source=pl.coalesce(ORIGIN_MARK, origin) if ORIGIN_MARK in held else origin,
             journal=pl.coalesce("journal", "sponsor"),
             journal_kind=pl.when(sponsored)
             .then(pl.lit("sponsor"))
@@ -49,9 +51,12 @@ def conform(records: pl.LazyFrame, files: tuple[SourceFile, ...]) -> pl.LazyFram
     )
 
 
-def _first_of(sponsors: pl.Expr) -> pl.Expr:
-    """The lead sponsor of those that classic downloads join by bars."""
-    return sponsors.str.replace(r"\|[\s\S]*$", "")
+def _lead_sponsor_expr() -> pl.Expr:
+    """The first of the sponsors that classic downloads join by bars."""
+    joined = pl.col("sponsor")
+    return where_expr(
+        joined, lambda text: text.str.contains("|", literal=True), lambda text: text.str.extract("^([^|]*)")
+    )
 
 
 def _revision_expr(files: tuple[SourceFile, ...]) -> pl.Expr:

@@ -42,6 +42,7 @@ class NamedRows:
 
     def reject(self, reason: str, raw: str | None, line: int | None) -> None:
         """Reject a record, or what is left of the file."""
+        self._spool.make_room()  # a block may hold millions of what is no record
         self.count += 1
         raw = f"{self.within}: {raw or ''}" if self.within else raw
         self._spool.reject(self._file, self.count, line, reason, raw)
