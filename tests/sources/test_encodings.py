@@ -17,7 +17,8 @@ CONTENTS = {
     "pubmed": "<PubmedArticle><MedlineCitation><PMID>1</PMID><Article><ArticleTitle>Größe</ArticleTitle></Article>"
     "</MedlineCitation></PubmedArticle>",
     "ctgov-json": json.dumps(STUDY, ensure_ascii=False),
-    "ctgov-xml": "<clinical_study><id_info><nct_id>1</nct_id></id_info><brief_title>Größe</brief_title></clinical_study>",
+    "ctgov-xml": "<clinical_study><id_info><nct_id>1</nct_id></id_info><brief_title>Größe</brief_title>"
+    "</clinical_study>",
     "medline": "PMID- 1\nTI  - Größe\n",
     "europepmc": json.dumps(RESULTS, ensure_ascii=False),
 }

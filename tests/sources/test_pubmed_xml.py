@@ -220,6 +220,11 @@ def test_blank_and_untitled_records(planned: Plan, slow: Read) -> None:
     assert '"pmid":"3"' in untitled["raw"][1]
 
 
+def test_articles_of_a_megabyte_a_line(planned: Plan, slow: Read) -> None:
+    content = set_xml(Article(number, f"T{number}", abstract="word " * 220_000) for number in range(3))
+    assert read(planned, slow, content)[0]["title"].to_list() == ["T0", "T1", "T2"]
+
+
 def test_lines_where_they_are_known(planned: Plan, slow: Read) -> None:
     content = HEAD + "<x/>" + "\n" * 70_000 + "<x/>" + TAIL
     assert read(planned, slow, content)[1]["line"].to_list() == [4, None]

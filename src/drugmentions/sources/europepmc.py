@@ -17,7 +17,7 @@ from drugmentions.sources.spool import Spool
 
 COLUMNS: Final = ("id", "title", "journal", "publication_date", STATUS, ORIGIN_MARK)
 RESULT_LIST: Final = "resultList"
-_MARKUP: Final = frozenset("b em h1 h2 h3 h4 i p small span strong sub sup tt u".split())  # noqa: SIM905
+_MARKUP: Final = frozenset(("b", "em", "h1", "h2", "h3", "h4", "i", "p", "small", "span", "strong", "sub", "sup", "u"))
 
 
 def read_into(file: SourceFile, fields: Sequence[str], spool: Spool) -> None:

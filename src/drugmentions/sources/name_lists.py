@@ -74,7 +74,8 @@ def _read_lines(
     number = 0
     try:
         for block in spool.metered(read_line_blocks(file)):
-            for number, line in enumerate(block.removesuffix(b"\n").split(b"\n"), number + 1):  # noqa: B020
+            for line in block.removesuffix(b"\n").split(b"\n"):
+                number += 1
                 _keep_line(line.removesuffix(b"\r"), number, rows, keep)
     except UnreadableError as error:
         if not number and not error.rest:
