@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -126,13 +127,12 @@ def test_the_extra_is_imported_for_queries_alone() -> None:
 
 
 @pytest.fixture
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """A server of our own, reached by a socket in its directory."""
     if not (shutil.which("initdb") and shutil.which("pg_ctl")):
         pytest.skip("no PostgreSQL here")
     user = "postgres" if os.geteuid() == 0 else None  # it refuses to be run by root
-    directory = Path("/tmp") / f"drugmentions-pg-{os.getpid()}"  # a socket's path must be short
-    directory.mkdir(mode=0o700)
+    directory = Path(tempfile.mkdtemp(prefix="pg-"))  # not pytest's own: a socket's path must be short
     if user:
         shutil.chown(directory, user)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from drugmentions.model import SourceFile
-from drugmentions.sources.json_array import Pages
+from drugmentions.sources.json_pages import Pages
 from drugmentions.sources.nested_json import Record, Shape, read_nested, text_at
 from drugmentions.sources.spool import Spool
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from drugmentions.model import SourceFile
 from drugmentions.sources.columns import ORIGIN_MARK, RETRACTED, STATUS
-from drugmentions.sources.json_array import Pages
+from drugmentions.sources.json_pages import Pages
 from drugmentions.sources.nested_json import Record, Shape, read_nested, text_at
 from drugmentions.sources.pubmed_record import without_brackets
 from drugmentions.sources.spool import Spool

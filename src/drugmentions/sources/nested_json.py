@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from drugmentions.model import RAW_LIMIT, SourceFile
-from drugmentions.sources.json_array import Pages, read_text
+from drugmentions.sources.json_pages import Pages, read_pages
 from drugmentions.sources.json_values import NOT_OBJECT
 from drugmentions.sources.named_rows import NamedRows, read_each_text
 from drugmentions.sources.spool import Spool
@@ -25,7 +25,7 @@ def read_nested(file: SourceFile, fields: Sequence[str], spool: Spool, shape: Sh
     """Read a file, or the files in a zip archive; raises UnreadableError where nothing of it can be read."""
     rows = NamedRows(file, shape.columns, fields, spool)
     flat = _FlatRows(rows, shape)
-    read_each_text(file, rows, spool, lambda blocks: read_text(blocks, flat, shape.pages))
+    read_each_text(file, rows, spool, lambda blocks: read_pages(blocks, flat, shape.pages))
 
 
 class _FlatRows:
