@@ -460,13 +460,16 @@ def test_a_worker_that_is_gone_costs_nothing(planned: Plan, slow: Read, monkeypa
 
 def test_a_worker_ends_with_its_owner() -> None:
     script = (
-        "import os, sys; from drugmentions.sources.workers import Workers\n"
+        "import os, time; from drugmentions.sources.workers import Workers\n"
         "started = Workers('drugmentions.sources.pubmed_worker', 1)\n"
         "started.submit(b'<PubmedArticleSet/>').result()\n"
+        "started.submit(b'<PubmedArticleSet>' + b'<x/>' * 300_000 + b'</PubmedArticleSet>')\n"
+        "time.sleep(0.3)\n"
         "print(started._processes[0].pid, flush=True)\n"
         "os.kill(os.getpid(), 9)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
     for _ in range(100):
         if not Path(f"/proc/{int(done.stdout)}").exists():
             return

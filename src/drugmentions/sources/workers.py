@@ -88,7 +88,10 @@ def serve(work: Callable[[bytes], bytes]) -> None:
             made = work(piece)
         except Exception:  # noqa: BLE001  # whatever it is, the owner does this piece itself, and meets it there
             made = b""
-        _send(sys.stdout.buffer, made)
+        try:
+            _send(sys.stdout.buffer, made)
+        except BrokenPipeError:
+            os._exit(0)  # the owner is gone, and what is buffered for it can go nowhere
 
 
 def _start(module: str) -> "subprocess.Popen[bytes]":
