@@ -1,4 +1,4 @@
-"""Write PubMed XML as the baseline and its update files have it: valid by the DTD, seeded, invented.
+"""Write PubMed XML as the baseline and its update files have it: elements in the order of the DTD, seeded, invented.
 
 usage: pubmed_corpus.py OUT [--files 4] [--records 30000] [--updates 2] [--plain] [--seed 1]
 
@@ -69,14 +69,15 @@ def article_xml(article: Article) -> str:
         '<Article PubModel="Print"><Journal><ISSN IssnType="Print">0000-0000</ISSN><JournalIssue CitedMedium="Print">'
         f"<Volume>1</Volume><PubDate>{article.date}</PubDate></JournalIssue>"
         f"<Title>{escape(article.journal)}</Title><ISOAbbreviation>J Ex</ISOAbbreviation></Journal>"
-        f"<ArticleTitle>{article.title}</ArticleTitle>{abstract}"
+        f"<ArticleTitle>{article.title}</ArticleTitle><Pagination><MedlinePgn>1-2</MedlinePgn></Pagination>{abstract}"
         f'<AuthorList CompleteYN="Y">{authors}</AuthorList><Language>eng</Language>'
         f'<PublicationTypeList><PublicationType UI="D016428">{article.kind}</PublicationType></PublicationTypeList>'
         f"{vernacular}</Article><MedlineJournalInfo><MedlineTA>J Ex</MedlineTA><NlmUniqueID>1</NlmUniqueID>"
         '</MedlineJournalInfo><CommentsCorrectionsList><CommentsCorrections RefType="Cites"><RefSource>O</RefSource>'
         '<PMID Version="1">99999999</PMID></CommentsCorrections></CommentsCorrectionsList>'
         f"<MeshHeadingList>{headings}</MeshHeadingList></MedlineCitation><PubmedData>"
-        '<History><PubMedPubDate PubStatus="pubmed"><Year>2001</Year><Month>1</Month></PubMedPubDate></History>'
+        '<History><PubMedPubDate PubStatus="pubmed">'
+        "<Year>2001</Year><Month>1</Month><Day>1</Day></PubMedPubDate></History>"
         "<PublicationStatus>ppublish</PublicationStatus><ArticleIdList>"
         f'<ArticleId IdType="pubmed">{article.pmid}</ArticleId>'
         f"</ArticleIdList><ReferenceList>{references}</ReferenceList></PubmedData></PubmedArticle>\n"
