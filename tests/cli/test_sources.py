@@ -42,12 +42,12 @@ def test_detect_says_what_why_and_the_first_record(command: Command, inputs: Pat
         "why": "root element <PubmedArticleSet>; source by the content",
         "note": "",
         "columns": {
-            "title": ["title"],
-            "id": ["pmid"],
-            "journal": ["journal"],
-            "date": ["pub_date"],
-            "version": ["version"],
-            "status": ["status"],
+            "title": "title",
+            "id": "pmid",
+            "journal": "journal",
+            "date": "pub_date",
+            "version": "version",
+            "status": "status",
         },
         "first": {
             "id": "5",
@@ -113,6 +113,14 @@ def test_detect_as_a_table_of_items(command: Command, inputs: Path) -> None:
     assert items["first record: title"] == "Ethanol in mice"
     lines = command("sources", "detect", "in/pubmed.csv", "--format", "ndjson").out.splitlines()
     assert {json.loads(line)["file"] for line in lines} == {"in/pubmed.csv"}
+
+
+def test_detect_shows_the_columns_that_are_there(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('[{"PMID": 1, "Title": "T"}]')
+    (tmp_path / "y.csv").write_text("Title,brief_title,Sponsor\nT,U,V\n")
+    files = detected(command, "x.json", "y.csv")
+    assert files["x.json"]["columns"] == {"title": "Title", "id": "PMID"}
+    assert files["y.csv"]["columns"] == {"title": "Title", "sponsor": "Sponsor"}
 
 
 def test_detect_of_nothing(command: Command, tmp_path: Path) -> None:

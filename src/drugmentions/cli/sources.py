@@ -61,7 +61,7 @@ def _items(entry: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for item in ("kind", "source", "format", "compression", "why", "note"):
         if entry[item] and entry[item] != "none":
             yield item, entry[item]
-    for field, names in entry["columns"].items():
-        yield f"column of {field}", names[0]
+    for field, name in entry["columns"].items():
+        yield f"column of {field}", name
     for name, value in (entry["first"] or {}).items():
         yield f"first record: {name}", str(value)

@@ -33,10 +33,11 @@ _SHOWN: Final = 200
 
 
 class Detected(NamedTuple):
-    """What a file is, and by what that was told."""
+    """What a file is, and by what that was told. `names`: the columns, or keys, that were seen."""
 
     file: SourceFile
     why: str
+    names: tuple[str, ...]
 
 
 def detect(located: LocatedFile, sources: Sequence[Source] = (), *, kind: Kind | None = None) -> SourceFile:
@@ -74,7 +75,7 @@ def explain(located: LocatedFile, sources: Sequence[Source] = (), *, kind: Kind 
         dates=list(source.dates) if source else [],
         note=content.problem or _missing(content, found, configured),
     )
-    return Detected(file, "; ".join(filter(None, (content.why, said))))
+    return Detected(file, "; ".join(filter(None, (content.why, said))), content.names)
 
 
 # By configuration and name.

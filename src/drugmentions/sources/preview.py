@@ -20,7 +20,7 @@ _LEFT_OUT = ("file", "source")
 
 
 class Preview(msgspec.Struct, frozen=True):
-    """A file as `detect` sees it. `why`: by what; `columns`: field -> its columns in the file; `first`: as read."""
+    """A file as `detect` sees it. `why`: by what; `columns`: field -> its column in the file; `first`: as read."""
 
     file: str
     kind: str
@@ -29,7 +29,7 @@ class Preview(msgspec.Struct, frozen=True):
     compression: str
     why: str
     note: str
-    columns: dict[str, list[str]]
+    columns: dict[str, str]
     first: dict[str, Any] | None
 
 
@@ -39,10 +39,11 @@ def preview(located: LocatedFile, sources: Sequence[Source], scratch: Path) -> P
     `first` is None where the file isn't to be read; where the record is rejected, it holds `reject`, the reason, and
     `raw`. `scratch` is a directory that the caller removes.
     """
-    file, why = explain(located, sources)
+    file, why, seen = explain(located, sources)
     first = None if file.note or file.kind == Kind.UNKNOWN else _first_record(file, scratch)
     kind, compression = str(file.kind), str(file.compression)
-    columns = {field: names[:1] for field, names in file.columns.items()}
+    columns = {field: next((name for name in names if name in seen), "") for field, names in file.columns.items()}
+    columns = {field: name for field, name in columns.items() if name}
     return Preview(file.file, kind, file.source, str(file.format), compression, why, file.note, columns, first)
 
 
