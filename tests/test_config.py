@@ -148,6 +148,21 @@ def test_a_number_of_rejects_may_be_a_number(file: Path) -> None:
         ("[[source]]\nname = 'a'\nfiles = ['*']\nseparator = 'é'\n", "a separator: expected one ASCII character", ""),
         ("[[source]]\nname = 'a'\nfiles = ['*']\nseparator = '\"'\n", "a separator: expected one ASCII character", ""),
         ("[[source]]\nname = 'a'\nfiles = ['*']\nencoding = 'utf-9'\n", "a encoding: unknown encoding 'utf-9'", ""),
+        ("[[source]]\nname = 'a'\nfiles = ['*']\nencoding = 'latin-11'\n", "encoding 'latin-11'", "mean latin1?"),
+        ("[[source]]\nname = 'a'\nurl = 'sqlite:///x.db'\n", "[[source]] a: unknown key 'url'", "did you mean uri?"),
+        ("[[source]]\nname = 'a'\nuri = 'sqlite:///x.db'\n", "[[source]] a: query is missing", "an SQL query"),
+        ("[[source]]\nname = 'a'\nquery = 'select 1'\n", "[[source]] a: uri is missing", "a database's address"),
+        (
+            "[[source]]\nname = 'a'\nuri = 'x.db'\nquery = 'select 1'\n",
+            "[[source]] a uri: expected a database's address",
+            "",
+        ),
+        (
+            "[[source]]\nname = 'a'\nuri = 'sqlite://'\nquery = 'select 1'\nfiles = ['*']\n",
+            "[[source]] a: files doesn't go with uri",
+            "leave files out",
+        ),
+        ("[[source]]\nname = 'a'\nfiles = ['*']\nformat = 'pubmed_xml'\n", "expected one of csv,", "mean pubmed-xml?"),
         ("[[source]]\nname = 'a'\nfiles = ['*']\nencoding = 'hex'\n", "a encoding: unknown encoding 'hex'", ""),
         ("[[source]]\nname = 'a'\nfiles = ['*']\nencoding = 'idna'\n", "a encoding: unknown encoding 'idna'", ""),
         ("[[source]]\nname = 'a'\nfiles = ['*']\nformat = 'tsv'\n", "format: expected one of csv, json,", "mean csv?"),
@@ -365,7 +380,7 @@ def test_a_path_that_is_not_utf_8_is_written_as_an_escape() -> None:
 def test_choices_are_those_of_the_model() -> None:
     annotations = Source.__annotations__
     assert set(get_args(annotations["kind"])) == set(Kind) - {Kind.UNKNOWN}
-    assert set(get_args(get_args(annotations["format"])[0])) == set(Format) - {Format.UNKNOWN}
+    assert set(get_args(get_args(annotations["format"])[0])) == set(Format) - {Format.QUERY, Format.UNKNOWN}
 
 
 def test_reading_the_configuration_does_not_import_polars() -> None:

@@ -8,6 +8,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from encodings.aliases import aliases
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
 
@@ -42,6 +43,8 @@ _NOT_SETTINGS: Final = frozenset({"DRUGMENTIONS_FAILPOINT"})
 _LIMIT: Final = r"^(?:[0-9]{1,18}|(?:100(?:\.0+)?|[0-9]{1,2}(?:\.[0-9]+)?) ?%)\Z"
 _TIME: Final = r"^[0-9]{1,9}(?:\.[0-9]{1,3})? ?[smh]?\Z"
 _SOURCES: Final = "[[source]]"
+_ADDRESS: Final = 'a database\'s address, such as "sqlite:///trials.db" or "postgresql://user@host/name"'
+_OF_FILES: Final = ("files", "format", "separator", "encoding")
 
 _T = TypeVar("_T", bound=Struct)
 _Text = Annotated[str, Meta(min_length=1, description="text that isn't empty")]
@@ -60,16 +63,34 @@ class Matching(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Source(Struct, frozen=True, forbid_unknown_fields=True):
-    """Files that the user describes; of several that fit a file, the first counts.
+    """Files that the user describes, of which the first that fits a file counts; or what a query gives.
 
-    `files`: globs, each tried on a file's shown name and on its base name; `*` takes slashes too. `columns`: field ->
-    column names, tried before the built-in ones. `dates`: strptime formats, tried before the built-in ones.
+    `files`: globs, each tried on a file's shown name and on its base name; `*` takes slashes too. `uri`: a database's
+    address, which goes with `query`, and not with `files`. `columns`: field -> column names, tried before the built-in
+    ones. `dates`: strptime formats, tried before the built-in ones.
     """
 
     name: _Text
-    files: Annotated[tuple[_Text, ...], Meta(min_length=1, description='a list of globs, such as ["export*.csv"]')]
+    files: Annotated[tuple[_Text, ...], Meta(min_length=1, description='a list of globs, such as ["export*.csv"]')] = ()
+    uri: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+]*://", description=_ADDRESS)] | None = None
+    query: Annotated[str, Meta(min_length=1, description="an SQL query")] | None = None
     kind: Literal["publications", "drugs"] = "publications"
-    format: Literal["csv", "json", "ndjson", "parquet"] | None = None
+    format: (
+        Literal[
+            "csv",
+            "json",
+            "ndjson",
+            "parquet",
+            "pubmed-xml",
+            "ctgov-json",
+            "ctgov-xml",
+            "medline",
+            "europepmc-json",
+            "rxnorm",
+            "names",
+        ]
+        | None
+    ) = None
     columns: Annotated[dict[str, tuple[_Text, ...]], Meta(description="a table of field = column or columns")] = {}
     dates: Annotated[tuple[_Text, ...], Meta(description="a list of strptime formats")] = ()
     separator: _Separator | None = None
@@ -153,6 +174,16 @@ def parse_duration(text: str) -> float:
     return float(text.rstrip("smh")) * {"m": 60, "h": 3600}.get(text[-1], 1)
 
 
+def without_passwords(config: Config) -> Config:
+    """The configuration with `***` for the passwords in addresses of databases: what may be shown to others."""
+    replace = msgspec.structs.replace
+    return replace(config, source=tuple(replace(source, uri=_without_password(source.uri)) for source in config.source))
+
+
+def _without_password(uri: str | None) -> str | None:
+    return uri and re.sub(r"(://[^:/]*:)[^@]*(?=@)|([?&]password=)[^&]*", r"\1\2***", uri)
+
+
 def config_as_toml(config: Config) -> str:
     """Every value in force, as a file that `load_config` reads back to an equal Config.
 
@@ -198,6 +229,7 @@ def _build_source(table: object, where: str, number: int, check_date: Callable[[
     name = table.get("name", "") if isinstance(table, dict) else ""
     where = f"{where} {name if name and isinstance(name, str) else number}"
     source = _build_table(Source, table, where)
+    _check_query(source, where)
     for field in source.columns:
         _check_key(field, FIELDS[source.kind], f"{where} columns")
     if source.encoding is not None:
@@ -208,6 +240,17 @@ def _build_source(table: object, where: str, number: int, check_date: Callable[[
         except ConfigError as error:
             raise ConfigError(f"{where} dates: {error}", error.hint) from None
     return source
+
+
+def _check_query(source: Source, where: str) -> None:
+    """Raise ConfigError unless the source has files, or an address and a query, and nothing of both."""
+    required = ("uri", "query") if source.uri or source.query else ("files",)
+    fields = {field.name: field.type for field in msgspec.structs.fields(Source)}
+    for name in required:
+        if not getattr(source, name):
+            raise ConfigError(f"{where}: {name} is missing", f"write {name} = {_expected(fields[name])}")
+    if source.uri and (surplus := [name for name in _OF_FILES if getattr(source, name)]):
+        raise ConfigError(f"{where}: {surplus[0]} doesn't go with uri", f"leave {surplus[0]} out, or uri and query")
 
 
 def _build_table(kind: type[_T], table: object, where: str) -> _T:
@@ -273,7 +316,8 @@ def _check_encoding(encoding: str, where: str) -> None:
     try:
         b"\xff".decode(encoding, "replace")
     except (LookupError, ValueError):  # ValueError: one that can't replace what it can't decode
-        raise ConfigError(f"{where}: unknown encoding {_shown(encoding)}", 'such as "latin-1" or "cp1252"') from None
+        hint = _nearest(encoding.replace("-", "_"), aliases) or 'such as "latin-1" or "cp1252"'
+        raise ConfigError(f"{where}: unknown encoding {_shown(encoding)}", hint) from None
 
 
 def _nearest(word: str, choices: Iterable[str]) -> str:

@@ -60,10 +60,10 @@ def extract(
 
 
 def _with_unread_marked(batch: Batch, rejects: Path) -> Batch:
-    """The batch, of which each file that the system couldn't read to its end is to be read again another time."""
+    """The batch, of which queries, and files that the system couldn't read through, are read again another time."""
     failed = pl.col("reason").str.starts_with(CANNOT_BE_READ)
     unread = set(pl.scan_parquet(rejects, glob=False).filter(failed).collect()["file"])
-    files = tuple(file.unstable() if file.file in unread else file for file in batch.files)
+    files = tuple(file.unstable() if file.query or file.file in unread else file for file in batch.files)
     return msgspec.structs.replace(batch, files=files)
 
 

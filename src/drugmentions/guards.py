@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -12,9 +12,9 @@ from filelock import FileLock, Timeout
 from drugmentions.cache import LOCK, Store
 from drugmentions.durable import output_errors
 from drugmentions.errors import LockedError, OutputError, ShrunkError
-from drugmentions.model import Compression, Kind
+from drugmentions.model import Compression, Format, Kind
 from drugmentions.plan import Plan
-from drugmentions.report import RunReport
+from drugmentions.report import FileReport, RunReport
 
 SHRINK: Final = 0.1
 """The share of known records that may vanish with their files."""
@@ -81,6 +81,21 @@ def check_shrink(previous: RunReport | None, planned: Plan, store: Store) -> Non
             f"{len(vanished)} known files are gone or can't be read, {vanished[0].file} among them: "
             f"{lost} of {total} records ({lost / total:.0%})",
             "see that every folder is mounted; --allow-shrink goes on without them, --keep-missing keeps their records",
+        )
+
+
+def check_queries(previous: RunReport | None, files: Sequence[FileReport]) -> None:
+    """Raise ShrunkError where queries that failed gave more than `SHRINK` of the records that were known."""
+    if previous is None:
+        return
+    failed = {file.file for file in files if file.format == Format.QUERY and file.rejects and not file.publications}
+    known = [file for file in previous.files if file.kind == Kind.PUBLICATIONS]
+    lost = sum(file.read for file in known if file.file in failed)
+    total = sum(file.read for file in known)
+    if lost > total * SHRINK:
+        raise ShrunkError(
+            f"failed: {', '.join(sorted(failed))}; {lost} of {total} known records came from there",
+            "see that the database can be reached; --allow-shrink goes on without its records",
         )
 
 

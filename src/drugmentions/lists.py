@@ -43,7 +43,7 @@ class DrugLists:
             read = _Read(*read_drug_lists(self.files, scratch))
         check_lexicon(read.lexicon, [file.file for file in self.files])
         for file in self.files:
-            if current_fingerprint(file.path) != file.fingerprint:
+            if not file.query and current_fingerprint(file.path) != file.fingerprint:
                 raise UnstableInputError(
                     f"{file.file}: changed while it was read", "run again when the drug list is complete"
                 )
@@ -78,7 +78,7 @@ class DrugLists:
     def entries(self) -> tuple[ListFile, ...]:
         """The lists as the manifest names them."""
         counts = {count.file: count for count in self.counts}
-        return tuple(ListFile(file, counts[file.file]) for file in self.files)
+        return tuple(ListFile(file.unstable() if file.query else file, counts[file.file]) for file in self.files)
 
     @cached_property
     def changed(self) -> list[str] | None:

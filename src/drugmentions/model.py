@@ -93,6 +93,7 @@ class Compression(StrEnum):
     NONE = "none"
     GZIP = "gzip"
     ZSTD = "zstd"
+    ZIP = "zip"
 
 
 class Format(StrEnum):
@@ -102,6 +103,14 @@ class Format(StrEnum):
     JSON = "json"
     NDJSON = "ndjson"
     PARQUET = "parquet"
+    PUBMED_XML = "pubmed-xml"
+    CTGOV_JSON = "ctgov-json"
+    CTGOV_XML = "ctgov-xml"
+    MEDLINE = "medline"
+    EUROPEPMC = "europepmc-json"
+    RXNORM = "rxnorm"
+    NAMES = "names"
+    QUERY = "query"
     UNKNOWN = "unknown"
 
 
@@ -115,10 +124,11 @@ class Fingerprint(msgspec.Struct, frozen=True, gc=False):
 
 
 class SourceFile(msgspec.Struct, frozen=True, gc=False):
-    """One input file, as planned.
+    """One input file, or a query in place of one, as planned.
 
-    `file` is the name shown to people and in outputs, `path` where its bytes are. `columns` maps our field names to the
-    file's own column names, first one that exists; `note` says why a file is not read, where it isn't.
+    `file` is the name shown to people and in outputs, `path` where its bytes are, or the address of a `query`.
+    `columns` maps our field names to the file's own column names, first one that exists; `quoted`: whether quotes
+    enclose cells, or are text like any other; `note` says why a file is not read, where it isn't.
     """
 
     file: str
@@ -129,14 +139,20 @@ class SourceFile(msgspec.Struct, frozen=True, gc=False):
     compression: Compression
     fingerprint: Fingerprint
     separator: str = ","
+    quoted: bool = True
     encoding: str = "utf-8"
+    query: str = ""
     columns: dict[str, list[str]] = {}
     dates: list[str] = []
     note: str = ""
 
     def unstable(self) -> "SourceFile":
-        """The same with a fingerprint that no file has: what was read of it is never taken for what it is."""
-        return msgspec.structs.replace(self, fingerprint=msgspec.structs.replace(self.fingerprint, size=-1))
+        """The same with a fingerprint that no file has: what was read of it is never taken for what it is.
+
+        A query's address, which may hold a password, isn't in it.
+        """
+        fingerprint = msgspec.structs.replace(self.fingerprint, size=-1)
+        return msgspec.structs.replace(self, fingerprint=fingerprint, path="" if self.query else self.path)
 
 
 EMPTY_FILE: Final = "empty file"

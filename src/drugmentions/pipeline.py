@@ -16,13 +16,13 @@ from drugmentions.assemble import assemble
 from drugmentions.cache import GRAPH, MENTIONS, OUTPUTS, VERSION, Output, Store, Workspace, describe_output
 from drugmentions.carryover import carry, match_again
 from drugmentions.changes import changes_since, mention_changes
-from drugmentions.config import Config, MaxRejects, parse_duration, parse_limit
+from drugmentions.config import Config, MaxRejects, parse_duration, parse_limit, without_passwords
 from drugmentions.durable import current_fingerprint, output_errors
 from drugmentions.errors import AccountingError, NoDrugsError, NoInputError, TooManyRejectsError
 from drugmentions.extract import extract, match
 from drugmentions.failpoints import failpoint
 from drugmentions.graph import Standing
-from drugmentions.guards import check_shrink, check_space, locked
+from drugmentions.guards import check_queries, check_shrink, check_space, locked
 from drugmentions.lists import DrugLists
 from drugmentions.model import EMPTY_FILE, REJECT, Batch, Kind, Part, Parts, SourceFile
 from drugmentions.plan import Carried, Plan, make_batch, plan, recognised_by
@@ -90,6 +90,8 @@ def run(
                 planned, parts = _bring_up_to_date(inputs, config, planned, store, lists, workspace, progress)
             files = file_reports(planned, [*lists.counts, *(count for some in parts for count in some.counts)])
             check_accounts(parts, files)
+            if not allow_shrink:
+                check_queries(previous, files)
             check_limit(files, config)
             made_of = _made_of(planned, parts, lists, config)
             with clock.timed("assemble"):
@@ -103,7 +105,7 @@ def run(
                 started=clock.started,
                 seconds=clock.seconds,
                 versions=versions(),
-                config=config,
+                config=without_passwords(config),
                 lexicon=published.lexicon,
                 counts=totals(files) | published.counts,
                 changes=changes_since(previous, planned, made_of, published.changes),
@@ -209,7 +211,9 @@ class _Step(NamedTuple):
                     overlaps=self.config.matching.overlaps,
                     on_rows=self.progress.rows,
                 )
-            changed = [file for file in batch.files if current_fingerprint(file.path) != file.fingerprint]
+            changed = [
+                file for file in batch.files if not file.query and current_fingerprint(file.path) != file.fingerprint
+            ]
             if not changed:
                 self.workspace.write_entry(parts)
                 return parts
@@ -297,11 +301,13 @@ def _made_of(planned: Plan, parts: Sequence[Parts], lists: DrugLists, config: Co
     """Digest of all that the outputs depend on: what has the same digest has the same outputs."""
     files = sorted((file for some in parts for file in some.batch.files), key=lambda file: file.file)
     refused = sorted((file.file, file.note) for file in planned.unreadable)
-    return sha256(msgspec.json.encode((VERSION, lists.made_of, _sources(config), files, refused))).hexdigest()
+    return sha256(msgspec.json.encode((VERSION, lists.made_of, _sources(config, parts), files, refused))).hexdigest()
 
 
-def _sources(config: Config) -> list[str]:
-    return sorted({source.name for source in config.source if source.kind == "publications"})
+def _sources(config: Config, parts: Sequence[Parts]) -> list[str]:
+    """The names that every drug's object has: of the configured sources, and of the files that were read."""
+    configured = {source.name for source in config.source if source.kind == "publications"}
+    return sorted(configured | {file.source for some in parts for file in some.batch.files})
 
 
 def _standing(out: Path, made_of: str, previous: RunReport | None, store: Store) -> _Published | None:
@@ -348,7 +354,7 @@ def _publish(
             parts,
             lexicon,
             others,
-            _sources(config),
+            _sources(config, parts),
             out,
             scratch,
             standing=_standing_graph(out, store),

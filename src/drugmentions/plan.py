@@ -13,6 +13,7 @@ import msgspec
 from drugmentions.cache import VERSION, Store, kept_damaged
 from drugmentions.config import Config
 from drugmentions.model import Batch, Kind, Parts, SourceFile
+from drugmentions.sources.database import plan_queries
 from drugmentions.sources.detect import detect
 from drugmentions.sources.locate import LocatedFile, locate
 
@@ -78,7 +79,7 @@ def plan(inputs: Sequence[str], config: Config, out: Path, store: Store | None =
     found = locate(inputs, out)
     _settle(found.files)
     known = _known_files(store, config)
-    files = [_recognise(at, known, config) for at in found.files]
+    files = [*(_recognise(at, known, config) for at in found.files), *plan_queries(config.source)]
     ignored = [Ignored(refused.file, refused.reason) for refused in found.refused]
     ignored += [Ignored(file.file, file.note) for file in files if file.kind == Kind.UNKNOWN]
     lists = [file for file in files if file.kind == Kind.DRUGS]
@@ -218,7 +219,7 @@ def _carry(group: list[tuple[Parts, list[SourceFile]]]) -> Carried:
 
 
 def _batches(files: Iterable[SourceFile]) -> Iterable[Batch]:
-    """Group files that are conformed alike: large ones alone, small ones in order of name up to a batch's limits."""
+    """Group files that are conformed alike: large ones and queries alone, small ones by name up to a batch's limits."""
 
     def alike(file: SourceFile) -> tuple[str, list[str]]:
         return file.source, file.dates
@@ -227,7 +228,7 @@ def _batches(files: Iterable[SourceFile]) -> Iterable[Batch]:
         shared: list[SourceFile] = []
         size = 0
         for file in group:
-            if file.fingerprint.size >= LARGE:
+            if file.fingerprint.size >= LARGE or file.query:
                 yield make_batch([file])
                 continue
             if shared and (len(shared) == BATCH_FILES or size + file.fingerprint.size > BATCH_BYTES):

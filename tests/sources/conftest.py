@@ -7,8 +7,14 @@ from typing import Any
 
 import pytest
 
+from drugmentions.config import Source
 from drugmentions.model import Compression, Fingerprint, Format, Kind, SourceFile
+from drugmentions.sources.columns import DRUG_FIELDS, PUBLICATION_FIELDS
+from drugmentions.sources.conform import conform
+from drugmentions.sources.detect import detect
+from drugmentions.sources.locate import locate
 from drugmentions.sources.reading import Reading, open_fast, read_slow
+from tests.sources.support import Found
 
 FIELDS = ("title", "id", "date")
 COLUMNS: Mapping[str, list[str]] = {"title": ["title", "scientific_title"], "id": ["id"], "date": ["date"]}
@@ -56,3 +62,33 @@ def fast() -> Callable[..., Reading | None]:
         return open_fast(file, fields)
 
     return read
+
+
+@pytest.fixture(scope="session")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Found]:
+    """Write a file, recognise it, and read it record by record; sees that nothing is lost."""
+    tmp_path = tmp_path_factory.mktemp("found")
+    numbers = count()
+
+    def find(content: str | bytes, name: str = "x", *sources: Source, kind: Kind | None = None) -> Found:
+        directory = tmp_path / str(next(numbers))
+        directory.mkdir()
+        (directory / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        (located,) = locate([str(directory)], tmp_path / "out").files
+        file = detect(located, sources, kind=kind)
+        if file.note or file.kind == Kind.UNKNOWN:
+            return Found(file, [], [], [])
+        fields = DRUG_FIELDS if file.kind == Kind.DRUGS else PUBLICATION_FIELDS
+        reading = read_slow([file], fields, directory / "spool")
+        untitled = reading.untitled.sort("record").collect()
+        rejects = reading.rejects.sort("record").collect()
+        records = reading.records.sort("record").collect()
+        assert reading.read[file.file] == records.height + rejects.height
+        kept = records.join(untitled, on="record", how="anti", maintain_order="left")
+        if file.kind == Kind.PUBLICATIONS:
+            kept = conform(records.lazy(), (file,)).collect()
+            assert kept.height + untitled.height == records.height
+        rows = [{name: value for name, value in row.items() if value and name != "file"} for row in kept.to_dicts()]
+        return Found(file, rows, rejects.drop("file").to_dicts(), untitled["blank"].to_list())
+
+    return find

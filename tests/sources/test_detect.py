@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from drugmentions.config import FIELDS, Source
 from drugmentions.model import Compression, Format, Kind, SourceFile
 from drugmentions.sources.columns import NAMES, find_columns, find_keys, recognise_kind
-from drugmentions.sources.detect import _gunzip, _unzstd, detect
+from drugmentions.sources.detect import detect
+from drugmentions.sources.first_bytes import _gunzip, _unzstd
 from drugmentions.sources.locate import LocatedFile, locate
+from tests.sources.support import zipped
 
 PUBLICATIONS, DRUGS, UNKNOWN = Kind.PUBLICATIONS, Kind.DRUGS, Kind.UNKNOWN
 TITLES = b"id,title\n1,Aspirin\n"
@@ -111,19 +113,27 @@ def test_a_small_file_that_holds_a_large_one_is_not_unpacked() -> None:
     ("content", "note"),
     [
         (b"\x1f\x8bjunk and more junk", "corrupt gzip data: Error -3 while decompressing data"),
-        (gzip.compress(TITLES)[:5], "corrupt gzip data: it ends early"),
+        (gzip.compress(TITLES, mtime=0)[:5], "corrupt gzip data: it ends early"),
         (b"\x28\xb5\x2f\xfd" + b"\xff" * 40, "corrupt zstd data: "),
         (zstandard.compress(TITLES * 100)[:15], "corrupt zstd data: it ends early"),
-        (gzip.compress(b"PAR1" + b"\0" * 50), "Parquet inside gzip"),
+        (gzip.compress(b"PAR1" + b"\0" * 50, mtime=0), "Parquet inside gzip"),
         (b"", "empty file"),
         (b"\xef\xbb\xbf", "empty file"),
         (b" \n\t\r\n", "empty file"),
         (b"title\0,id", "binary data"),
-        (b"PK\x03\x04rest", "a zip archive"),
+        (b"PK\x03\x04rest", "zip archive ends early"),
+        (zipped({"x.csv": TITLES}), "a zip archive of csv; unpack it"),
+        (zipped({}), "empty file"),
         (b"%PDF-1.4", "a PDF document"),
         ("title,id\n".encode("utf-16"), "UTF-16 text; configure its encoding"),
         (b"<!DOCTYPE html>\n<html><title>", "an HTML page"),
-        (b'\xef\xbb\xbf <?xml version="1.0"?><PubmedArticleSet/>', "an XML file"),
+        (
+            b'\xef\xbb\xbf <?xml version="1.0"?><other><PubmedArticle/></other>',
+            "an XML file with the root element <other>",
+        ),
+        (b'{"version": "6.9", "errCode": 404, "errMsg": "Not found"}', "an error of Europe PMC, not its results"),
+        (b"<!-- nothing -->", "an XML file without a root"),
+        (b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head/></html>', "an HTML page"),
         (b"PAR1 and no more", "corrupt Parquet: "),
         (b"PAR1", "corrupt Parquet: "),
     ],
@@ -204,7 +214,13 @@ def test_parquet() -> None:
         (
             "nct_id|brief_title|official_title|source|start_date",
             "|",
-            {"title": ["brief_title"], "id": ["nct_id"], "official_title": ["official_title"], "date": ["start_date"]},
+            {
+                "title": ["brief_title"],
+                "id": ["nct_id"],
+                "official_title": ["official_title"],
+                "sponsor": ["source"],
+                "date": ["start_date"],
+            },
         ),
         (
             "start_date,date,title,version",
@@ -325,7 +341,7 @@ def test_kind_and_source(name: str, content: bytes, kind: Kind, source: str) -> 
         ("pubmed.csv", DRUG_LIST, PUBLICATIONS, "no column for the title (columns: atccode, drug)"),
         ("pubmed/README.md", b"# Words\n", PUBLICATIONS, "no column for the title (columns: # Words)"),
         ("pubmed.json", b"[{}]", PUBLICATIONS, "no column for the title (columns: none)"),
-        ("clinical_trials.json", b'{"errCode": 404}', PUBLICATIONS, "no column for the title (columns: errCode)"),
+        ("clinical_trials.json", b'{"error": 404}', PUBLICATIONS, "no column for the title (columns: error)"),
     ],
 )
 def test_a_name_that_promises_what_the_file_has_not(name: str, content: bytes, kind: Kind, note: str) -> None:

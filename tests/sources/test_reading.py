@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from drugmentions.errors import OutputError
 from drugmentions.model import REJECT, Compression, Format, SourceFile
-from drugmentions.sources import spool, streams
+from drugmentions.sources import json_text, spool, streams
 from drugmentions.sources.reading import Reading, Spool, read_slow
 from drugmentions.sources.spool import UNTITLED, records_schema
 
@@ -211,3 +211,21 @@ def test_a_spool_that_cannot_be_written(fields: tuple[str, ...], tmp_path: Path)
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="can't write"):
         Spool(tmp_path / "file", fields)
+
+
+@pytest.mark.parametrize(("format_", "content"), CONTENTS.items())
+def test_a_limit_ends_reading_behind_a_block(
+    planned: Planned,
+    fields: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    format_: Format,
+    content: bytes,
+) -> None:
+    for module in (streams, json_text):
+        monkeypatch.setattr(module, "BLOCK", 1_000)
+    file = planned(content, format_)
+    reading = read_slow([file], fields, tmp_path, limit=1)
+    assert reading.records.sort("record").collect()["title"][0] == "title 0"
+    assert 1 <= reading.records.collect().height < 1_000
+    assert read_slow([file], fields, tmp_path).records.collect().height == 1_000

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from drugmentions.cli import adhoc, config, export, match, rejects, run, status
+from drugmentions.cli import adhoc, config, export, match, rejects, run, sources, status
 
 app = typer.Typer(
     name="drugmentions",
@@ -21,6 +21,7 @@ app.command("match")(match.match_command)
 app.command("export")(export.export_command)
 app.command("rejects")(rejects.rejects_command)
 app.command("status")(status.status_command)
+app.add_typer(sources.app, name="sources")
 app.add_typer(config.app, name="config")
 
 

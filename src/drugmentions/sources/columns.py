@@ -7,7 +7,15 @@ from typing import Final
 from drugmentions.config import FIELDS
 from drugmentions.model import Kind
 
-PUBLICATION_FIELDS: Final = FIELDS["publications"]
+STATUS: Final = "status"
+"""The mark of a record that its format makes: RETRACTED, DELETED, or nothing."""
+RETRACTED: Final = "retracted"
+DELETED: Final = "deleted"
+ORIGIN_MARK: Final = "origin"
+"""The source of a record, where it isn't its file's."""
+MARKS: Final[tuple[str, ...]] = (STATUS, ORIGIN_MARK)
+"""What readers of some formats say of a record beyond its fields: no column of a table is ever taken for one."""
+PUBLICATION_FIELDS: Final = (*FIELDS["publications"], *MARKS)
 DRUG_FIELDS: Final = FIELDS["drugs"]
 
 Named = tuple[tuple[str, tuple[str, ...]], ...]
@@ -18,10 +26,10 @@ _PUBLICATION_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "id": ("id", "pmid", "nct_id", "nctid", "nct number", "nct_number"),
     "official_title": ("official_title", "official title"),
     "journal": ("journal", "journal_title", "journal title", "journal/book", "journal_name"),
-    "sponsor": ("sponsor", "lead_sponsor", "lead sponsor"),
+    "sponsor": ("sponsor", "lead_sponsor", "lead sponsor", "sponsor/collaborators"),
     "date": (
-        "date", "publication_date", "publication date", "pub_date", "start_date", "start date",
-        "create date", "first posted", "publication year", "year",
+        "date", "publication_date", "publication date", "pub_date", "start_month_year", "start_date", "start date",
+        "create date", "first posted", "first_posted", "publication year", "year",
     ),
     "version": ("version",),
 }  # fmt: skip
@@ -40,6 +48,8 @@ NAMES: Final[Mapping[Kind, Mapping[str, tuple[str, ...]]]] = {
 _KNOWN: Final = frozenset(name for kind in NAMES.values() for names in kind.values() for name in names)
 # Names that all sorts of tables have; alone, they don't make a drug list.
 _GENERIC: Final = frozenset({"name", "code"})
+# The table of studies of AACT, the database of ClinicalTrials.gov; `source` can be anything elsewhere.
+_AACT: Final = frozenset({"nct_id", "brief_title", "official_title", "source"})
 _OF_TRIALS: Final = frozenset({
     "scientific_title", "brief_title", "study title", "study_title", "nct_id", "nctid", "nct number", "nct_number",
 })  # fmt: skip
@@ -69,6 +79,8 @@ def find_keys(seen: tuple[str, ...], kind: Kind, configured: Named = ()) -> dict
     for key in dict.fromkeys(seen):
         spellings.setdefault(_folded(key), []).append(key)
     extra = dict(configured)
+    if _AACT.issubset(spellings):
+        extra["sponsor"] = (*extra.get("sponsor", ()), "source")
     keys: dict[str, list[str]] = {}
     for field, names in NAMES[kind].items():
         preferred = (*extra.get(field, ()), *names)

@@ -5,28 +5,37 @@ from typing import Final
 import polars as pl
 
 from drugmentions.model import PUBLICATION, VERSION_UNIT, SourceFile
+from drugmentions.sources.columns import DELETED, ORIGIN_MARK, RETRACTED, STATUS
 from drugmentions.sources.dates import parse_date_expr
-from drugmentions.text import clean_text_expr
+from drugmentions.text import clean_text_expr, where_expr
 
 CONFORMED: Final = pl.Schema({**PUBLICATION, "unread_date": pl.String()})
 """`PUBLICATION`, and the text of a date that couldn't be read."""
 
 
 def conform(records: pl.LazyFrame, files: tuple[SourceFile, ...]) -> pl.LazyFrame:
-    """Raw records of files of one source -> publications (`CONFORMED`), one row per record that has a title.
+    """Raw records of files of one source -> publications (`CONFORMED`), a row per record with a title and per deletion.
 
     It builds a plan of elementwise expressions and one filter, reads nothing, and keeps the order of the rows.
     """
     first = files[0]
+    held = {name for file in files for name in file.columns}
+    deleted, retracted = (
+        pl.col(STATUS).eq_missing(pl.lit(status)) if STATUS in held else pl.lit(value=False)
+        for status in (DELETED, RETRACTED)
+    )
+    origin = pl.lit(first.source)
+    if "sponsor" in held:
+        records = records.with_columns(_lead_sponsor_expr())
     cleaned = records.with_columns(
         clean_text_expr(pl.col(name)).alias(name)
         for name in ("id", "title", "official_title", "journal", "sponsor", "date")
-    ).filter(pl.col("title").is_not_null())
+    ).filter(pl.col("title").is_not_null() | deleted)
     sponsored = pl.col("journal").is_null() & pl.col("sponsor").is_not_null()
     date = parse_date_expr(pl.col("date"), first.dates)
     return (
         cleaned.with_columns(
-            source=pl.lit(first.source),
+            source=pl.coalesce(ORIGIN_MARK, origin) if ORIGIN_MARK in held else origin,
             journal=pl.coalesce("journal", "sponsor"),
             journal_kind=pl.when(sponsored)
             .then(pl.lit("sponsor"))
@@ -34,11 +43,19 @@ def conform(records: pl.LazyFrame, files: tuple[SourceFile, ...]) -> pl.LazyFram
             .then(pl.lit("journal")),
             parsed=date,
             revision=_revision_expr(files),
-            deleted=pl.lit(value=False),
-            retracted=pl.lit(value=False),
+            deleted=deleted,
+            retracted=retracted,
         )
         .with_columns(unread_date=pl.when(pl.col("parsed").is_null()).then("date"), date="parsed")
         .select(pl.col(name).cast(dtype) for name, dtype in CONFORMED.items())
+    )
+
+
+def _lead_sponsor_expr() -> pl.Expr:
+    """The first of the sponsors that classic downloads join by bars."""
+    joined = pl.col("sponsor")
+    return where_expr(
+        joined, lambda text: text.str.contains("|", literal=True), lambda text: text.str.extract("^([^|]*)")
     )
 
 

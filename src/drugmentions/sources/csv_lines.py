@@ -3,8 +3,9 @@
 import csv
 import io
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
+from drugmentions.model import SourceFile
 from drugmentions.sources.streams import LINE_LIMIT, UnreadableError
 
 AHEAD_LINES: Final = 1_000
@@ -95,17 +96,21 @@ class Lines:
         return True
 
 
-def strict_reader(lines: Iterator[str] | Lines, separator: str) -> Iterator[list[str]]:
+def strict_reader(lines: Iterator[str] | Lines, file: SourceFile) -> Iterator[list[str]]:
     """A reader by RFC 4180 that raises csv.Error where quoting is wrong."""
     csv.field_size_limit(FIELD_LIMIT)
-    return csv.reader(lines, delimiter=separator, strict=True)
+    return csv.reader(lines, delimiter=file.separator, quoting=_quoting(file), strict=True)
 
 
-def split_line(line: str, separator: str) -> list[str] | None:
+def split_line(line: str, file: SourceFile) -> list[str] | None:
     """The fields of one line whatever its quotes, or None where a quote stays open."""
     csv.field_size_limit(FIELD_LIMIT)
-    rows = list(csv.reader([line, "\n"], delimiter=separator))
+    rows = list(csv.reader([line, "\n"], delimiter=file.separator, quoting=_quoting(file)))
     return rows[0] if len(rows) > 1 else None
+
+
+def _quoting(file: SourceFile) -> Literal[0, 3]:
+    return csv.QUOTE_MINIMAL if file.quoted else csv.QUOTE_NONE
 
 
 def _decode(block: bytes) -> tuple[str, bool]:

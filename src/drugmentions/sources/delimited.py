@@ -41,10 +41,10 @@ def open_fast(file: SourceFile, fields: Sequence[str]) -> Reading | None:
     if header is None or header.height > 1 or path is None:
         return None
     try:
-        read = _count_clean(path, header, file.separator)
+        read = _count_clean(path, header, file)
         if read is None:
             return None
-        scan = _scan(path, header, file.separator)
+        scan = _scan(path, header, file)
         scan.collect_schema()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         return None
@@ -52,7 +52,7 @@ def open_fast(file: SourceFile, fields: Sequence[str]) -> Reading | None:
     return scan_reading(file, scan, texts, fields, read)
 
 
-def _scan(path: str, header: _Header, separator: str) -> pl.LazyFrame:
+def _scan(path: str, header: _Header, file: SourceFile) -> pl.LazyFrame:
     """One row per record: ROW, then the columns named by their places."""
 
     def numbered(names: list[str]) -> list[str]:
@@ -62,7 +62,8 @@ def _scan(path: str, header: _Header, separator: str) -> pl.LazyFrame:
 
     return pl.scan_csv(
         path,
-        separator=separator,
+        separator=file.separator,
+        quote_char='"' if file.quoted else None,
         infer_schema=False,
         skip_lines=header.before,
         with_column_names=numbered,
@@ -72,18 +73,18 @@ def _scan(path: str, header: _Header, separator: str) -> pl.LazyFrame:
     )
 
 
-def _count_clean(path: str, header: _Header, separator: str) -> int | None:
+def _count_clean(path: str, header: _Header, file: SourceFile) -> int | None:
     """How many records there are, or None where a line's quoting isn't clean, or a cell holds a line's end."""
-    line, sign = pl.col("line"), rf"\x{{{ord(separator):x}}}"
+    line, sign = pl.col("line"), rf"\x{{{ord(file.separator):x}}}"
     cell = rf'(?:[^"{sign}]*|"(?:[^"]|"")*")'
     quoted = pl.when(line.str.contains('"', literal=True)).then(line).otherwise(pl.lit(""))
     clean = quoted.str.contains(rf"^{cell}(?:{sign}{cell})*$")
-    unclean = ~clean | line.str.contains("\r", literal=True)
+    unclean = line.str.contains("\r", literal=True) | (~clean if file.quoted else False)
     body = pl.scan_lines(path, glob=False).slice(header.before + 1)
     asked = body.select(pl.len(), unclean.any().alias("unclean"), line.last().alias("last")).collect(engine="streaming")
     count, is_unclean, last = asked.row(0)
     # Where a file has no final newline, Polars takes a separator too many there for its end.
-    if is_unclean or (last and len(split_line(last, separator) or ()) > len(header.names)):
+    if is_unclean or (last and len(split_line(last, file) or ()) > len(header.names)):
         return None
     return int(count)
 
@@ -139,7 +140,7 @@ class _Rows:
     def _read_well(self) -> None:
         """Read up to the end, or the first record that can't be parsed: it raises csv.Error and isn't counted yet."""
         lines, width, keep = self._lines, self._width, self._keep
-        for row in strict_reader(lines, self._file.separator):
+        for row in strict_reader(lines, self._file):
             if lines.at - lines.start > 1 and lines.overrun():
                 raise csv.Error
             self.count += 1
@@ -152,7 +153,7 @@ class _Rows:
     def _read_first_line(self) -> None:
         """Make a record of a bad one's first line alone: its fields, if it leaves no quote open."""
         self.count += 1
-        row = split_line(self._lines.take_first(), self._file.separator)
+        row = split_line(self._lines.take_first(), self._file)
         if row is None:
             self._reject("unclosed quote")
         else:
@@ -209,15 +210,15 @@ def _find_header(lines: Lines, file: SourceFile) -> _Header | None:
         return None
     lines.at = lines.start
     try:
-        names = next(strict_reader(lines, file.separator))
+        names = next(strict_reader(lines, file))
     except csv.Error:
         line = lines.take_first()
-        names = split_line(line, file.separator) or line.split(file.separator)
+        names = split_line(line, file) or line.split(file.separator)
     known = (name.encode(errors="surrogateescape").decode(errors="replace").strip() for name in names)
     return _Header(tuple(known), lines.base + lines.start, lines.at - lines.start)
 
 
 def _names_nothing(line: str, file: SourceFile) -> bool:
     """Whether a line holds none of the column names that the file is to have."""
-    names = split_line(line, file.separator) or ()
+    names = split_line(line, file) or ()
     return not any(place is not None for place in field_columns(names, file, tuple(file.columns)))

@@ -1,14 +1,14 @@
 """Read a JSON array of records, or a single one, value by value; what follows a syntax error is one reject."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 
 from drugmentions.model import RAW_LIMIT, SourceFile
 from drugmentions.sources.json_text import END, Text, TooDeepError, guess_end, value_end
 from drugmentions.sources.json_values import SYNTAX_ERROR, TOO_DEEP, JsonRows, RefusedError, parse
-from drugmentions.sources.spool import Reading, Spool
+from drugmentions.sources.spool import Spool
 from drugmentions.sources.streams import read_blocks
 
 RECORD_LIMIT: Final = 64 << 20
@@ -17,10 +17,9 @@ LONG_RECORD: Final = f"record longer than {RECORD_LIMIT >> 20} MiB"
 ENDS_EARLY: Final = "file ends within a record"
 SURPLUS: Final = "text after the end of the JSON value"
 _MISSES: Final = 6
-_CLOSINGS: Final = 64  # closing brackets that a guess looks at first, and how often those of the last record later
 
 
-class _StoppedError(Exception):
+class StoppedError(Exception):
     """The file can't be read on from `Text.at`."""
 
     def __init__(self, reason: str) -> None:
@@ -28,19 +27,33 @@ class _StoppedError(Exception):
         self.reason = reason
 
 
-def open_fast(_file: SourceFile, _fields: Sequence[str]) -> Reading | None:
-    """None: Polars has no lazy scan of a JSON array."""
-    return None
+class Rows(Protocol):
+    """Where records go."""
+
+    @property
+    def count(self) -> int:
+        """Records met so far."""
+
+    def keep(self, record: Any, raw: bytes, line: int) -> None:  # noqa: ANN401  # whatever JSON holds
+        """Take a parsed value."""
+
+    def reject(self, reason: str, raw: bytes, line: int | None) -> None:
+        """Reject a record, or what is left of the text."""
 
 
 def read_into(file: SourceFile, fields: Sequence[str], spool: Spool) -> None:
     """Read a file record by record; raises UnreadableError where nothing of it can be read."""
-    text = Text(spool.metered(read_blocks(file)))
     rows = JsonRows(file, fields, spool)
-    reason = ""
+    read_with(Reader(Text(spool.metered(read_blocks(file))), rows))
+    spool.read[file.file] += rows.count
+
+
+def read_with(reader: "Reader") -> None:
+    """Read a text; raises UnreadableError where nothing of it can be read, and there are no rows yet."""
+    text, rows, reason = reader.text, reader.rows, ""
     try:
-        _Reader(text, rows).read()
-    except _StoppedError as error:
+        reader.read()
+    except StoppedError as error:
         reason = error.reason
     if text.broken and not text.waiting and not rows.count:
         raise text.broken
@@ -49,77 +62,77 @@ def read_into(file: SourceFile, fields: Sequence[str], spool: Spool) -> None:
     if reason:
         while text.waiting < 4 * RAW_LIMIT and text.more():
             pass
-        rows.count += 1
         rows.reject(reason, text.data[text.at :].lstrip(), text.locate())
-    spool.read[file.file] += rows.count
 
 
-class _Reader:
-    """Reads the value that a text consists of."""
+class Reader:
+    """Reads the value that a text consists of: an array of records, or one record.
 
-    def __init__(self, text: Text, rows: JsonRows) -> None:
-        self._text = text
-        self._rows = rows
-        self._closings = _CLOSINGS
+    `closings`: closing brackets that a guess of a record's end looks at first, and how often those of the last later.
+    """
+
+    closings = 64
+
+    def __init__(self, text: Text, rows: Rows) -> None:
+        self.text = text
+        self.rows = rows
         self._misses = self._pause = 0  # of guesses: how many went wrong in a row, for how many values none is made
 
     def read(self) -> None:
-        """Read to the end. Raises _StoppedError, with the text's place at what can't be read."""
-        start = self._text.peek()
+        """Read to the end. Raises StoppedError, with the text's place at what can't be read."""
+        start = self.text.peek()
         if start == ord("["):
-            self._read_array()
+            self.read_array()
         elif start != END:
-            self._read_value()
-        if self._text.peek() != END:
-            raise _StoppedError(SURPLUS)
+            self.read_value()
+        if self.text.peek() != END:
+            raise StoppedError(SURPLUS)
 
-    def _read_array(self) -> None:
+    def read_array(self) -> None:
         """Read the values of an array; a comma may stand behind the last."""
-        text = self._text
+        text = self.text
         text.at += 1
         sign = text.peek()
         while sign != ord("]"):
             if sign == END:
-                raise _StoppedError(ENDS_EARLY)
-            self._read_value()
+                raise StoppedError(ENDS_EARLY)
+            self.read_value()
             sign = text.peek()
             if sign == ord(","):
                 text.at += 1
                 sign = text.peek()
             elif sign not in (ord("]"), END):
-                raise _StoppedError(SYNTAX_ERROR)
+                raise StoppedError(SYNTAX_ERROR)
         text.at += 1
 
-    def _read_value(self) -> None:
+    def read_value(self) -> None:
         """Read one value: keep it, or reject it where its end is known all the same."""
-        text, rows = self._text, self._rows
+        text, rows = self.text, self.rows
         line = text.locate()
         value, end = self._guess_value()
-        end = end or self._find_end()
+        end = end or self.find_end()
         raw = text.data[text.at : end]
         if len(raw) > RECORD_LIMIT:
-            raise _StoppedError(LONG_RECORD)
+            raise StoppedError(LONG_RECORD)
         try:
             value = parse(raw) if value is None else value
         except RefusedError as error:
             if not error.well_formed:
-                raise _StoppedError(error.reason) from error
-            rows.count += 1
+                raise StoppedError(error.reason) from error
             rows.reject(error.reason, raw, line)
         else:
-            rows.count += 1
             rows.keep(value, raw, line)
         text.at = end
 
     def _guess_value(self) -> tuple[dict[str, Any] | None, int]:
         """The next value and its end if it is an object and easily found; else None and 0."""
-        text = self._text
+        text = self.text
         if text.data[text.at] != ord("{"):
             return None, 0
         if self._pause:
             self._pause -= 1
             return None, 0
-        if end := guess_end(text.data, text.at, self._closings):
+        if end := guess_end(text.data, text.at, self.closings):
             try:
                 value = orjson.loads(text.data[text.at : end])
             except orjson.JSONDecodeError:
@@ -131,23 +144,23 @@ class _Reader:
         self._pause = 2**self._misses - 2
         return None, 0
 
-    def _find_end(self) -> int:
+    def find_end(self) -> int:
         """Where the next value ends, reading on as far as it takes."""
-        text = self._text
+        text = self.text
         while True:
             try:
                 end = value_end(text.data, text.at)
             except TooDeepError as error:
-                raise _StoppedError(TOO_DEEP) from error
+                raise StoppedError(TOO_DEEP) from error
             except ValueError as error:
-                raise _StoppedError(SYNTAX_ERROR) from error
+                raise StoppedError(SYNTAX_ERROR) from error
             if end:
-                self._closings = max(_CLOSINGS, 4 * text.data.count(b"}", text.at, end))
+                self.closings = max(Reader.closings, 4 * text.data.count(b"}", text.at, end))
                 return end
             if text.waiting > RECORD_LIMIT:
-                raise _StoppedError(_why_endless(text, LONG_RECORD))
+                raise StoppedError(_why_endless(text, LONG_RECORD))
             if not text.more():
-                raise _StoppedError(_why_endless(text, ENDS_EARLY))
+                raise StoppedError(_why_endless(text, ENDS_EARLY))
 
 
 def _why_endless(text: Text, reason: str) -> str:

@@ -119,7 +119,7 @@ class _Shape(NamedTuple):
 
 
 class JsonRows:
-    """The records of one file on their way into a spool. `count`: records met so far; their reader counts them."""
+    """The records of one file on their way into a spool. `count`: records met so far."""
 
     def __init__(self, file: SourceFile, fields: Sequence[str], spool: Spool) -> None:
         self.count = 0
@@ -130,9 +130,10 @@ class JsonRows:
 
     def keep(self, record: Any, raw: bytes, line: int) -> None:  # noqa: ANN401  # whatever JSON holds
         """Keep a parsed record: null is a blank one, anything but an object is rejected."""
+        self.count += 1
         if type(record) is not dict:
             if record is not None:
-                self.reject(NOT_OBJECT, raw, line)
+                self._reject(NOT_OBJECT, raw, line)
                 return
             record = {}
         keys = tuple(record)
@@ -142,7 +143,7 @@ class JsonRows:
         except _InexactError:
             row = _row(parse_exactly(raw), shape, exact=True)
         except RecursionError:
-            self.reject(TOO_DEEP, raw, line)
+            self._reject(TOO_DEEP, raw, line)
             return
         main = row[0]
         if not main or main[0] in SUSPECT:
@@ -151,6 +152,10 @@ class JsonRows:
 
     def reject(self, reason: str, raw: bytes, line: int | None) -> None:
         """Reject a record, or what is left of the file."""
+        self.count += 1
+        self._reject(reason, raw, line)
+
+    def _reject(self, reason: str, raw: bytes, line: int | None) -> None:
         self._spool.reject(self._file, self.count, line, reason, raw[: 4 * RAW_LIMIT].decode(errors="replace"))
 
     def _doubt(self, record: dict[str, Any], raw: bytes, line: int, main: str | None) -> None:

@@ -108,23 +108,21 @@ def read_into(file: SourceFile, fields: Sequence[str], spool: Spool) -> None:
     except UnreadableError as error:
         if not rows.count and not error.rest:
             raise
-        rows.count += 1
-        rows.reject(error.reason, error.rest, rows.count)
+        rows.reject(error.reason, error.rest, rows.count + 1)
     spool.read[file.file] += rows.count
 
 
 def _keep_lines(block: bytes, rows: JsonRows) -> None:
     for line in _split(block):
-        rows.count += 1
         try:
             record = orjson.loads(line)
         except orjson.JSONDecodeError:
             _keep_odd(line, rows)
         else:
             if len(line) > LINE_LIMIT:
-                rows.reject(LONG_LINE, line, rows.count)
+                rows.reject(LONG_LINE, line, rows.count + 1)
             else:
-                rows.keep(record, line, rows.count)
+                rows.keep(record, line, rows.count + 1)
 
 
 def _split(block: bytes) -> list[bytes]:
@@ -134,11 +132,11 @@ def _split(block: bytes) -> list[bytes]:
 def _keep_odd(line: bytes, rows: JsonRows) -> None:
     """Keep a line that is empty or that orjson refuses, or reject it."""
     if len(line) > LINE_LIMIT:
-        rows.reject(LONG_LINE, line, rows.count)
+        rows.reject(LONG_LINE, line, rows.count + 1)
         return
     try:
         record = parse(line) if line.strip() else None
     except RefusedError as error:
-        rows.reject(error.reason, line, rows.count)
+        rows.reject(error.reason, line, rows.count + 1)
     else:
-        rows.keep(record, line, rows.count)
+        rows.keep(record, line, rows.count + 1)

@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from drugmentions.model import Compression, SourceFile
-from drugmentions.sources.scans import ROW, field_columns, polars_path, scan_reading
+from drugmentions.sources.scans import ROW, field_columns, polars_path, scan_reading, shown_expr, text_expr
 from drugmentions.sources.spool import Reading, Spool
 from drugmentions.sources.streams import UnreadableError, read_bytes
 
@@ -15,7 +15,6 @@ SLICE: Final = 50_000
 """Rows that are read, or rejected, together where a file is read slice by slice."""
 DAMAGED: Final = "damaged Parquet data"
 
-_WHOLE: Final = 2**53
 _ERRORS: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 
 
@@ -81,27 +80,8 @@ def _reading(file: SourceFile, scan: pl.LazyFrame, fields: Sequence[str]) -> Rea
     schema = {name: dtype for name, dtype in scan.collect_schema().items() if name != ROW}
     names = list(schema)
     for place in field_columns(names, file, fields):
-        if place is not None and _text_expr(names[place], schema[names[place]]) is None:
+        if place is not None and text_expr(names[place], schema[names[place]]) is None:
             raise UnreadableError(f"column {names[place]} holds {schema[names[place]]}, not text")
-    texts = [(name, _text_expr(name, dtype)) for name, dtype in schema.items()]
-    shown = [(name, _shown_expr(name) if text is None else text) for name, text in texts]
+    texts = [(name, text_expr(name, dtype)) for name, dtype in schema.items()]
+    shown = [(name, shown_expr(name) if text is None else text) for name, text in texts]
     return scan_reading(file, scan, shown, fields, scan.select(pl.len()).collect().item())
-
-
-def _text_expr(name: str, dtype: pl.DataType) -> pl.Expr | None:
-    """A column as text: dates and times as their ISO date, whole numbers without a point; None for other types."""
-    column = pl.col(name)
-    if isinstance(dtype, pl.Datetime):
-        return column.dt.date().cast(pl.String)
-    if dtype.is_float():
-        whole = (column == column.round()) & (column.abs() < _WHOLE)
-        integer = pl.when(whole).then(column).cast(pl.Int64).cast(pl.String)
-        return pl.coalesce(integer, column.fill_nan(None).cast(pl.String))
-    if dtype.is_numeric() or dtype in (pl.String, pl.Boolean, pl.Date, pl.Null, pl.Categorical, pl.Enum):
-        return column.cast(pl.String)
-    return None
-
-
-def _shown_expr(name: str) -> pl.Expr:
-    """What stands for a value that isn't text."""
-    return pl.when(pl.col(name).is_not_null()).then(pl.lit("..."))

@@ -1,27 +1,48 @@
 """Read source files of any format: by a lazy scan where that is safe, else record by record into a spool."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from drugmentions.model import Format, SourceFile
-from drugmentions.sources import delimited, json_array, ndjson, parquet
+from drugmentions.sources import (
+    ctgov_json,
+    ctgov_xml,
+    database,
+    delimited,
+    europepmc,
+    json_array,
+    medline,
+    name_lists,
+    ndjson,
+    parquet,
+    pubmed_xml,
+)
 from drugmentions.sources.spool import Reading, Spool
 from drugmentions.sources.streams import UnreadableError
 
 __all__ = ["Reading", "Spool", "open_fast", "read_slow"]
 
 
-class _Reader(NamedTuple):
-    open_fast: Callable[[SourceFile, Sequence[str]], Reading | None]
-    read_into: Callable[[SourceFile, Sequence[str], Spool], None]
-
-
-_READERS: Final = {
-    Format.CSV: _Reader(delimited.open_fast, delimited.read_into),
-    Format.JSON: _Reader(json_array.open_fast, json_array.read_into),
-    Format.NDJSON: _Reader(ndjson.open_fast, ndjson.read_into),
-    Format.PARQUET: _Reader(parquet.open_fast, parquet.read_into),
+_SCANS: Final[Mapping[Format, Callable[[SourceFile, Sequence[str]], Reading | None]]] = {
+    Format.CSV: delimited.open_fast,
+    Format.NDJSON: ndjson.open_fast,
+    Format.PARQUET: parquet.open_fast,
+}
+"""Formats that Polars reads."""
+_READERS: Final[Mapping[Format, Callable[[SourceFile, Sequence[str], Spool], None]]] = {
+    Format.CSV: delimited.read_into,
+    Format.JSON: json_array.read_into,
+    Format.NDJSON: ndjson.read_into,
+    Format.PARQUET: parquet.read_into,
+    Format.PUBMED_XML: pubmed_xml.read_into,
+    Format.CTGOV_JSON: ctgov_json.read_into,
+    Format.CTGOV_XML: ctgov_xml.read_into,
+    Format.MEDLINE: medline.read_into,
+    Format.EUROPEPMC: europepmc.read_into,
+    Format.RXNORM: name_lists.read_rxnorm,
+    Format.NAMES: name_lists.read_names,
+    Format.QUERY: database.read_into,
 }
 
 
@@ -32,25 +53,25 @@ def open_fast(file: SourceFile, fields: Sequence[str]) -> Reading | None:
     PanicException or OSError (a row with too many fields, damaged data, a file that changed): then `read_slow` is to
     read the file. `fields[0]` is the one that a record can't do without.
     """
-    reader = _READERS.get(file.format)
-    return reader.open_fast(file, fields) if reader else None
+    open_scan = _SCANS.get(file.format)
+    return open_scan(file, fields) if open_scan else None
 
 
-def read_slow(files: Iterable[SourceFile], fields: Sequence[str], spool_dir: Path) -> Reading:
+def read_slow(files: Iterable[SourceFile], fields: Sequence[str], spool_dir: Path, *, limit: int = 0) -> Reading:
     """The reading of some files, record by record; what can't be read is a reject, and the rest goes on.
 
     The rows lie in Parquet files in a new directory under `spool_dir`, which has to stay until they were collected.
     A file of which nothing can be read is one reject, its record null. Raises OutputError where `spool_dir` can't be
-    written.
+    written. `limit`: read on for a block at most, behind so many records; 0: to the end.
     """
-    spool = Spool(spool_dir, fields)
+    spool = Spool(spool_dir, fields, limit=limit)
     for file in files:
         spool.read[file.file] += 0
-        reader = _READERS.get(file.format)
+        read_into = _READERS.get(file.format)
         try:
-            if reader is None:
+            if read_into is None:
                 raise UnreadableError("unknown format")  # noqa: TRY301  # as any other reason for not reading it
-            reader.read_into(file, fields, spool)
+            read_into(file, fields, spool)
         except UnreadableError as error:
             spool.reject(file.file, None, None, error.reason, error.rest.decode(errors="replace") or None)
             spool.read[file.file] += 1

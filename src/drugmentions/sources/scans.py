@@ -9,6 +9,7 @@ from drugmentions.model import RAW_LIMIT, REJECT, SourceFile
 from drugmentions.sources.spool import ORIGIN, Reading, blank_expr, filled_expr
 from drugmentions.text import clean_text_expr
 
+_WHOLE: Final = 2**53
 ROW: Final = "\0record"
 """The row index of a scan: a name that no file uses for a column."""
 
@@ -67,3 +68,22 @@ def scan_reading(
         pl.LazyFrame(schema=REJECT),
         {file.file: read},
     )
+
+
+def text_expr(name: str, dtype: pl.DataType) -> pl.Expr | None:
+    """A column as text: dates and times as their ISO date, whole numbers without a point; None for other types."""
+    column = pl.col(name)
+    if isinstance(dtype, pl.Datetime):
+        return column.dt.date().cast(pl.String)
+    if dtype.is_float():
+        whole = (column == column.round()) & (column.abs() < _WHOLE)
+        integer = pl.when(whole).then(column).cast(pl.Int64).cast(pl.String)
+        return pl.coalesce(integer, column.fill_nan(None).cast(pl.String))
+    if dtype.is_numeric() or dtype in (pl.String, pl.Boolean, pl.Date, pl.Null, pl.Categorical, pl.Enum):
+        return column.cast(pl.String)
+    return None
+
+
+def shown_expr(name: str) -> pl.Expr:
+    """What stands for a value that isn't text."""
+    return pl.when(pl.col(name).is_not_null()).then(pl.lit("..."))

@@ -84,14 +84,16 @@ class Spool:
     `doubtful`: (file, record, line, raw, blank, main field) of records whose main field may be null once cleaned; raw
     is JSON, as it may be cut and made compact later.
     The files lie in a new directory under `directory`. Raises OutputError where they can't be written.
+    `limit`: records after which the blocks of a file come to an end, as if it were cut there; 0: none.
     """
 
-    def __init__(self, directory: Path, fields: Sequence[str]) -> None:
+    def __init__(self, directory: Path, fields: Sequence[str], *, limit: int = 0) -> None:
         self.rows: list[tuple[str | int | None, ...]] = []
         self.doubtful: list[tuple[str, int, int | None, str, bool, str | None]] = []
         self.read: Counter[str] = Counter()
         self._rejects: list[tuple[str, int | None, int | None, str, str | None]] = []
         self._size = 0
+        self.limit = limit
         self._schema = records_schema(fields)
         self._written: dict[str, list[Path]] = {"records": [], "untitled": [], "rejects": []}
         try:
@@ -109,6 +111,8 @@ class Spool:
     def metered(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         """The blocks of a file that become rows, with room made before each."""
         for block in blocks:
+            if self.limit and len(self.rows) >= self.limit:
+                return
             self.make_room()
             self._size += len(block)
             yield block

@@ -48,7 +48,12 @@ def read_blocks(file: SourceFile) -> Iterator[bytes]:
 
     Raises UnreadableError as `read_bytes`.
     """
-    return _without_mark(_as_utf8(read_bytes(file), file.encoding))
+    return as_text(read_bytes(file), file.encoding)
+
+
+def as_text(blocks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """Blocks of text as UTF-8 without a byte order mark, as `read_blocks`."""
+    return _without_mark(_as_utf8(blocks, encoding))
 
 
 def read_line_blocks(file: SourceFile) -> Iterator[bytes]:

@@ -1,0 +1,87 @@
+"""Read what Europe PMC's search gives as JSON: pages of results, `lite` or `core`.
+
+Records with a PMID are PubMed's; the others, preprints most of them, are of a source of their own.
+Source: https://europepmc.org/RestfulWebService.
+"""
+
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from typing import Final
+
+from drugmentions.model import SourceFile
+from drugmentions.sources.columns import ORIGIN_MARK, RETRACTED, STATUS
+from drugmentions.sources.json_pages import Pages
+from drugmentions.sources.nested_json import Record, Shape, read_nested, text_at
+from drugmentions.sources.pubmed_record import without_brackets
+from drugmentions.sources.spool import Spool
+
+COLUMNS: Final = ("id", "title", "journal", "publication_date", STATUS, ORIGIN_MARK)
+RESULT_LIST: Final = "resultList"
+_MARKUP: Final = frozenset(("b", "em", "h1", "h2", "h3", "h4", "i", "p", "small", "span", "strong", "sub", "sup", "u"))
+
+
+def read_into(file: SourceFile, fields: Sequence[str], spool: Spool) -> None:
+    """Read a file result by result; raises UnreadableError where nothing of it can be read."""
+    read_nested(file, fields, spool, _SHAPE)
+
+
+def _flatten(result: Record) -> tuple[str | None, ...]:
+    """The values of COLUMNS."""
+    pmid = text_at(result, "pmid") or (text_at(result, "id") if result.get("source") == "MED" else None)
+    title = text_at(result, "title")
+    return (
+        pmid or text_at(result, "id"),
+        title and without_brackets(without_markup(title).strip()),
+        text_at(result, "journalInfo", "journal", "title")
+        or text_at(result, "journalTitle")
+        or text_at(result, "bookOrReportDetails", "publisher"),
+        text_at(result, "firstPublicationDate")
+        or text_at(result, "journalInfo", "dateOfPublication")
+        or text_at(result, "pubYear"),
+        RETRACTED if _is_retracted(result) else None,
+        "pubmed" if pmid else None,
+    )
+
+
+def _is_retracted(result: Record) -> bool:
+    kinds = result.get("pubTypeList")
+    named = kinds.get("pubType") if isinstance(kinds, dict) else text_at(result, "pubType")
+    return "retracted publication" in str(named).lower()
+
+
+class _Text(HTMLParser):
+    """Collects text, and what looks like a tag and is none of those that titles use."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.pieces: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.pieces.append(data)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        if tag not in _MARKUP:
+            self.pieces.append(self.get_starttag_text() or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in _MARKUP:
+            self.pieces.append(f"</{tag}>")
+
+
+def without_markup(title: str) -> str:
+    """The text of a title that may hold HTML: `C<sub>60</sub> &amp; <i>x</i>` is `C60 & x`, `p < 0.05` itself."""
+    if "<" not in title and "&" not in title:
+        return title
+    parser = _Text()
+    parser.feed(title)
+    parser.close()
+    return "".join(parser.pieces)
+
+
+_SHAPE: Final = Shape(
+    COLUMNS,
+    _flatten,
+    Pages((RESULT_LIST, "result"), frozenset({"id"}), "no list of results"),
+    "not a Europe PMC result",
+)
