@@ -5,12 +5,13 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from drugmentions.config import Config, load_config
+from drugmentions.config import Config, Matching, load_config
 from drugmentions.errors import NoDrugsError
 from drugmentions.extract import read_drug_lists
 from drugmentions.graph import Graph, load_graph
 from drugmentions.matching.engine import find_mentions
 from drugmentions.matching.lexicon import Lexicon
+from drugmentions.matching.rules import build_rules
 from drugmentions.outputs import scan_mentions, scan_publications, scan_rejects
 from drugmentions.pipeline import RunReport, check_lexicon
 from drugmentions.pipeline import run as _run
@@ -33,11 +34,14 @@ __all__ = [
     "top_journals",
 ]
 
+_DEFAULT = Matching()
 
-def read_lexicon(*paths: str | Path) -> Lexicon:
-    """Read drug lists (files, globs or directories of them) and merge them into a lexicon.
 
-    Raises NoInputError for a path that doesn't exist, NoDrugsError where no list holds a usable name.
+def read_lexicon(*paths: str | Path, matching: Matching = _DEFAULT) -> Lexicon:
+    """Read drug lists (files, globs or directories of them) and merge them into a lexicon, by the rules of `matching`.
+
+    Raises NoInputError for a path that doesn't exist, NoDrugsError where no list holds a usable name, ConfigError for
+    a stop list that can't be read.
     """
     lists, _ = plan_drug_lists([str(path) for path in paths], Config())
     readable = [file for file in lists if not file.note]
@@ -45,7 +49,7 @@ def read_lexicon(*paths: str | Path) -> Lexicon:
         notes = "; ".join(f"{file.file}: {file.note}" for file in lists) or "no file"
         raise NoDrugsError(f"no drug list: {notes}", "a drug list is a table with a column `drug`")
     with tempfile.TemporaryDirectory(prefix="drugmentions-") as scratch:
-        lexicon, _, _ = read_drug_lists(readable, Path(scratch))
+        lexicon, _, _ = read_drug_lists(readable, Path(scratch), build_rules(matching))
     check_lexicon(lexicon, [file.file for file in readable])
     return lexicon
 

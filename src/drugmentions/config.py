@@ -41,17 +41,30 @@ _SOURCES: Final = "[[source]]"
 
 _T = TypeVar("_T", bound=Struct)
 _Text = Annotated[str, Meta(min_length=1, description="text that isn't empty")]
+_Switch = Annotated[bool, Meta(description="true or false")]
 _Limit = Annotated[str, Meta(pattern=_LIMIT, description='a number of records or a percentage, such as "10" or "5%"')]
 # One ASCII character that can't be part of a quoted cell or of a line's end.
 _Separator = Annotated[str, Meta(pattern=r"^[^\n\r\"\x00\x80-\U0010ffff]\Z", description="one ASCII character")]
 
 
 class Matching(Struct, frozen=True, forbid_unknown_fields=True):
-    """How mentions are found."""
+    """How mentions are found: a profile, and a switch for each rule that is to differ from it.
+
+    `stop_lists`: text files of names that `stop_names` drops; `built-in` is the one that ships with the package.
+    """
 
     engine: Literal["auto", "polars"] = "auto"
     overlaps: Literal["longest", "all"] = "longest"
     profile: Literal["default", "strict", "plain"] = "default"
+    punctuation: _Switch | None = None
+    unusable_names: _Switch | None = None
+    stop_names: _Switch | None = None
+    class_names: _Switch | None = None
+    salts: _Switch | None = None
+    spelling: _Switch | None = None
+    short_names: _Switch | None = None
+    locants: _Switch | None = None
+    stop_lists: Annotated[tuple[_Text, ...], Meta(description="a list of paths")] = ("built-in",)
 
 
 class Source(Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,7 +87,7 @@ class Source(Struct, frozen=True, forbid_unknown_fields=True):
 class Run(Struct, frozen=True, forbid_unknown_fields=True):
     """What a run writes, and when it fails. `max_rejects` as `parse_limit` takes it, None: no limit."""
 
-    strict: Annotated[bool, Meta(description="true or false")] = False
+    strict: _Switch = False
     max_rejects: _Limit | None = None
     out: Annotated[str, Meta(min_length=1, description="a path")] = "out"
     drugs: Annotated[tuple[_Text, ...], Meta(description="a list of paths")] = ()

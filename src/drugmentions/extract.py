@@ -11,6 +11,7 @@ from drugmentions.cache import replacing
 from drugmentions.errors import AccountingError
 from drugmentions.matching.engine import Overlaps, find_mentions
 from drugmentions.matching.lexicon import Lexicon, build_lexicon
+from drugmentions.matching.rules import PLAIN, Rules
 from drugmentions.model import MENTION_PART, PUBLICATION, RAW_LIMIT, REJECT, Batch, FileCounts, Parts, SourceFile
 from drugmentions.sources.columns import DRUG_FIELDS, PUBLICATION_FIELDS
 from drugmentions.sources.conform import conform
@@ -95,7 +96,9 @@ def write_mentions(
     pl.concat(found).sink_parquet(mentions, compression=COMPRESSION, statistics=False)
 
 
-def read_drug_lists(files: Iterable[SourceFile], scratch: Path) -> tuple[Lexicon, pl.DataFrame, list[FileCounts]]:
+def read_drug_lists(
+    files: Iterable[SourceFile], scratch: Path, rules: Rules = PLAIN
+) -> tuple[Lexicon, pl.DataFrame, list[FileCounts]]:
     """Read drug lists and merge them: lexicon, rejects (`REJECT`), counts by file (entries as `publications`)."""
     lists = tuple(files)
     reading = read_slow(lists, DRUG_FIELDS, scratch)
@@ -104,7 +107,7 @@ def read_drug_lists(files: Iterable[SourceFile], scratch: Path) -> tuple[Lexicon
     rejects = pl.concat([reading.rejects.collect(), untitled.filter(~_BLANK).pipe(_as_rejects, "no drug name")])
     kept = entries.group_by("file").agg(publications=pl.len(), deletions=pl.lit(0), unread_dates=pl.lit(0))
     counts = _account(lists, reading.read, kept, rejects, untitled.filter(_BLANK))
-    return build_lexicon(entries.select(DRUG_FIELDS)), rejects, counts
+    return build_lexicon(entries.select(DRUG_FIELDS), rules), rejects, counts
 
 
 def _searched(publications: Path) -> list[str]:

@@ -28,6 +28,8 @@ from drugmentions.config import Config, MaxRejects, parse_limit
 from drugmentions.errors import NoDrugsError, NoInputError, TooManyRejectsError
 from drugmentions.extract import extract, read_drug_lists
 from drugmentions.matching.lexicon import Lexicon
+from drugmentions.matching.names import count_rules
+from drugmentions.matching.rules import build_rules
 from drugmentions.model import EMPTY_FILE, REJECT, FileCounts, Kind, Parts, SourceFile
 from drugmentions.plan import Ignored, Plan, plan
 
@@ -45,11 +47,17 @@ class FileReport(FileCounts, kw_only=True):
 
 
 class LexiconReport(msgspec.Struct):
-    """What the drug lists gave. `unusable`: terms without a letter, or of one character."""
+    """What the drug lists gave.
+
+    `terms`: forms that are looked for, a drug's once. `unusable`: names without a letter, or of one character.
+    `suspicious`: names that are looked for though they may be no drug's. `rules`: what each rule did (`count_rules`).
+    """
 
     drugs: int
     terms: int
     unusable: int
+    suspicious: int
+    rules: dict[str, int]
 
 
 class RunReport(msgspec.Struct):
@@ -93,11 +101,12 @@ def run(inputs: Sequence[str], config: Config, progress: Progress | None = None)
     out = Path(config.run.out)
     clock = _Clock()
     with clock.timed("plan"):
+        rules = build_rules(config.matching)
         planned = plan_run(inputs, config)
     with output_errors(out), Workspace(out).opened() as workspace:
         progress.planned(sum(len(batch.files) for batch in planned.batches), _size(planned))
         with clock.timed("lexicon"), workspace.scratch_dir("lists") as scratch:
-            lexicon, list_rejects, list_counts = read_drug_lists(planned.drug_lists, scratch)
+            lexicon, list_rejects, list_counts = read_drug_lists(planned.drug_lists, scratch, rules)
             check_lexicon(lexicon, [file.file for file in planned.drug_lists])
         with clock.timed("extract"):
             parts = list(_extract_all(planned, lexicon, config, workspace, progress))
@@ -115,7 +124,7 @@ def run(inputs: Sequence[str], config: Config, progress: Progress | None = None)
             seconds=clock.seconds,
             versions=_versions(),
             config=config,
-            lexicon=LexiconReport(lexicon.drugs.height, lexicon.terms.height, lexicon.unusable.height),
+            lexicon=_lexicon_report(lexicon),
             counts=_totals(files) | counts,
             files=files,
             ignored=list(planned.ignored),
@@ -223,6 +232,18 @@ def _totals(files: Sequence[FileReport]) -> dict[str, int]:
     read = [file for file in files if file.kind == Kind.PUBLICATIONS]
     names = {"records": "read", "deletions": "deletions", "blanks": "blanks", "unread_dates": "unread_dates"}
     return {"files": len(read)} | {name: sum(getattr(file, of) for file in read) for name, of in names.items()}
+
+
+def _lexicon_report(lexicon: Lexicon) -> LexiconReport:
+    doubt, dropped = pl.col("doubt"), pl.col("dropped")
+    own = lexicon.names.filter(pl.col("added").is_null())
+    return LexiconReport(
+        drugs=lexicon.drugs.height,
+        terms=lexicon.terms.height,
+        unusable=own.filter(doubt == "unusable_names").height,
+        suspicious=own.filter(doubt.is_not_null() & ~dropped).height,
+        rules=count_rules(lexicon.names),
+    )
 
 
 def _describe_outputs(out: Path) -> dict[str, Output]:

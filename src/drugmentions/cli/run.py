@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from drugmentions.cli.narrate import narrator
-from drugmentions.cli.options import ConfigFile, Format, Log, LogFormat, Quiet
+from drugmentions.cli.options import ConfigFile, Format, Log, LogFormat, Profile, Quiet
 from drugmentions.cli.settings import settings
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def run_command(
     max_rejects: Annotated[
         str | None, typer.Option("--max-rejects", metavar="N|P%", help="Fail if more records are rejected.")
     ] = None,
+    profile: Profile = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be read, and read nothing.")] = False,
     output_format: Format = None,
     quiet: Quiet = False,
@@ -39,7 +40,7 @@ def run_command(
     OUT holds graph.json, mentions.parquet, rejects.parquet and run.json. Nothing is written to stdout but by --dry-run.
     """
     del quiet, log_format
-    chosen = settings(config, out=out, drugs=drugs or None, strict=strict, max_rejects=max_rejects)
+    chosen = settings(config, out=out, drugs=drugs or None, strict=strict, max_rejects=max_rejects, profile=profile)
     if dry_run:
         _show_plan(inputs, chosen, output_format)
         return
@@ -66,6 +67,11 @@ def _narrate(report: "RunReport") -> None:
         narrator.warn(f"{file.file}: {file.unread_dates} dates not understood, left empty")
     if report.lexicon.unusable:
         narrator.warn(f"{report.lexicon.unusable} drug names without a letter or of one character match nothing")
+    if report.lexicon.suspicious:
+        narrator.warn(
+            f"{report.lexicon.suspicious} drug names may be no drug's (a word, a target, a class):"
+            " `drugmentions lexicon check` lists them, --profile strict drops them"
+        )
     narrator.note(
         f"{counts['mentions']} mentions of {report.lexicon.drugs} drugs in {counts['publications']} publications"
         f" ({counts['files']} files, {counts['records']} records, {counts['merged']} merged,"

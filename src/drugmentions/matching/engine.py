@@ -19,6 +19,7 @@ from drugmentions.matching.normalise import (
     is_ascii_expr,
     normal_characters_expr,
 )
+from drugmentions.matching.words import PARENT_ENDINGS, RADICAL_ENDINGS, SALTS_IN_A_ROW
 from drugmentions.model import SPANS
 
 Overlaps = Literal["longest", "all"]
@@ -106,8 +107,8 @@ def find_spans(titles: pl.Series, lexicon: Lexicon, overlaps: Overlaps = "longes
         _candidates(cut(titles.filter(chosen), chosen.arg_true()), titles, lexicon) for cut, chosen in ways
     )
     if overlaps == "longest":
-        candidates = _without_beaten(candidates)
-    named = candidates.join(lexicon.terms, on="form").drop("form")
+        candidates = _without_beaten(candidates, with_salts=bool(lexicon.rules.salts))
+    named = candidates.join(lexicon.terms, on="form").drop("form", "salts")
     return (
         named.sort("row", "drug", "start", "end", "is_name", "term", descending=[False] * 4 + [True, False])
         .unique(["row", "drug", "start", "end"], keep="first", maintain_order=True)
@@ -194,14 +195,24 @@ def _split(text: str, *, ascii_only: bool) -> pl.DataFrame:
 
 
 def _candidates(cut: _Tokens, titles: pl.Series, lexicon: Lexicon) -> pl.DataFrame:
-    """Every place in the titles where a form fits, short ones where they count: `row, start, end, form`."""
+    """Every place in the titles where a form fits and counts: `row, start, end, salts, form`.
+
+    `salts`: how many words the span takes along. What counts and how far it reaches depends on the form, the rules and
+    the title, and on no other candidate.
+    """
     hashes = lexicon.anchors["token"].hash()  # a cheap sieve: most tokens of titles are no anchors
     places = (
         cut.tokens.select("token")
         .with_row_index("at")
         .filter(cut.tokens["token"].hash().is_in(hashes.implode()))
         .join(lexicon.anchors, on="token")
-        .select("form", "short", first=pl.col("at").cast(pl.Int64) - pl.col("position"), more=pl.col("count") - 1)
+        .select(
+            "form",
+            "short",
+            "takes_salts",
+            first=pl.col("at").cast(pl.Int64) - pl.col("position"),
+            more=pl.col("count") - 1,
+        )
         .with_columns(last=pl.col("first") + pl.col("more"))
     )
     single = places.filter(pl.col("more") == 0)
@@ -212,8 +223,60 @@ def _candidates(cut: _Tokens, titles: pl.Series, lexicon: Lexicon) -> pl.DataFra
         .pipe(_with_gaps, cut)
         .select(places.columns)
     )
-    spans = pl.concat([single, longer]).pipe(_spans_in_titles, cut)
-    return spans.pipe(_short_that_count, titles).select("row", "start", "end", "form")
+    rules = lexicon.rules
+    fitting = pl.concat([single, longer])
+    if rules.locants:
+        fitting = fitting.pipe(_outside_longer_names, cut)
+    if rules.salts:
+        fitting = fitting.pipe(_with_salts, cut, rules.salts)
+    spans = fitting.pipe(_spans_in_titles, cut).pipe(_short_that_count, titles)
+    return spans.select("row", "start", "end", "salts", "form")
+
+
+def _outside_longer_names(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:
+    """Drop the places inside longer chemical names, by the characters beside them."""
+    start, end = cut.starts_of(places["first"]), cut.ends_of(places["last"])
+    title = cut.titles_at(start)
+    offset, text = cut.starts.gather(title), cut.texts.gather(title)
+    beside = places.with_columns(text=text, start=start - offset, end=end - offset).with_columns(
+        before=pl.col("text").str.slice(0, "start").str.tail(_BEFORE), after=pl.col("text").str.slice("end")
+    )
+    return beside.filter(~_IN_LONGER_NAME).select(places.columns)
+
+
+_BEFORE: Final = max(map(len, RADICAL_ENDINGS)) + len(")-")
+_IN_LONGER_NAME: Final = (
+    pl.col("before").str.contains(rf"(?i)(?:{'|'.join(RADICAL_ENDINGS)})[)\]}}]?-?$")
+    | pl.col("after").str.contains(rf"(?i)^-(?:[0-9][0-9,']*|[no])-[a-z]*(?:{'|'.join(PARENT_ENDINGS)})(?:[^a-z]|$)")
+    | (pl.col("short") & pl.col("after").str.contains("^-[0-9]"))
+)
+
+
+def _with_salts(places: pl.DataFrame, cut: _Tokens, salts: tuple[str, ...]) -> pl.DataFrame:
+    """Move `last` on over the salts that follow, each after one blank of the same title."""
+    following = places.with_row_index("place").filter("takes_salts").select("place", at="last")
+    longer = []
+    for _ in range(SALTS_IN_A_ROW):
+        following = following.with_columns(pl.col("at") + 1).filter(pl.col("at") < cut.tokens.height)
+        following = following.filter(cut.tokens["token"].gather(following["at"]).is_in(salts))
+        following = following.filter(_after_one_blank(following["at"], cut))
+        longer.append(following)
+    furthest = pl.concat(longer).group_by("place").agg(pl.col("at").max())
+    return (
+        places.with_row_index("place")
+        .join(furthest, on="place", how="left", maintain_order="left")
+        .with_columns(last=pl.coalesce("at", "last"))
+        .drop("place", "at")
+    )
+
+
+def _after_one_blank(at: pl.Series, cut: _Tokens) -> pl.Series:
+    """Whether these tokens follow the ones before them in the same title, one blank between."""
+    begin, end = cut.ends_of(at - 1), cut.starts_of(at)
+    title = cut.titles_at(begin)
+    gaps = pl.DataFrame({"text": cut.texts.gather(title), "begin": begin - cut.starts.gather(title)})
+    blank = gaps.select(pl.col("text").str.slice("begin", 1) == " ").to_series()
+    return blank & (end - begin == 1) & (title == cut.titles_at(end))
 
 
 def _with_tokens(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:
@@ -264,7 +327,7 @@ def _spans_in_titles(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:
         start, end = start - offset, end - offset
     else:
         start, end = cut.origins["at"].gather(start), cut.origins["reach"].gather(end - 1)
-    return places.select("form", "short").with_columns(
+    return places.select("form", "short", salts=pl.col("last") - pl.col("first") - pl.col("more")).with_columns(
         row=cut.rows.gather(title), start=start.cast(pl.UInt32), end=end.cast(pl.UInt32)
     )
 
@@ -282,15 +345,22 @@ def _short_that_count(spans: pl.DataFrame, titles: pl.Series) -> pl.DataFrame:
 # Overlaps.
 
 
-def _without_beaten(candidates: pl.DataFrame) -> pl.DataFrame:
-    """Drop each span that another one of its title overlaps and beats: by length, or as long and starting earlier."""
-    spans = candidates.select("row", "start", "end").unique().sort("row", "start", "end").with_columns(beaten=False)
+def _without_beaten(candidates: pl.DataFrame, *, with_salts: bool) -> pl.DataFrame:
+    """Drop each span that another one of its title overlaps and beats: by length, or as long and starting earlier.
+
+    with_salts: of equal spans, those stand that take the fewest along: the name `X sulfate` beats `X` and its salt.
+    """
+    places = ["row", "start", "end"]
+    spans = candidates.select(places).unique().sort(places).with_columns(beaten=False)
     distance, overlapping = 1, True
     while overlapping:  # sorted by start, spans that don't overlap at one distance don't at a greater one either
         spans = spans.pipe(_with_beaten_at, distance)
         overlapping = bool(spans["overlaps"].any())
         distance += 1
-    return candidates.join(spans.filter(~pl.col("beaten")), on=["row", "start", "end"], how="semi")
+    standing = candidates.join(spans.filter(~pl.col("beaten")), on=places, how="semi")
+    if with_salts:
+        standing = standing.filter(pl.col("salts") == pl.col("salts").min().over(places))
+    return standing
 
 
 def _with_beaten_at(spans: pl.DataFrame, distance: int) -> pl.DataFrame:
