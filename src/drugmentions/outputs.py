@@ -21,8 +21,11 @@ def scan_publications(out: Path | str = "out") -> pl.LazyFrame:
 
 
 def scan_mentions(out: Path | str = "out") -> pl.LazyFrame:
-    """The mentions of an output directory (`MENTION`), sorted as in the graph. Raises OutputError if there are none."""
-    return _scan(Path(out) / MENTIONS)
+    """The mentions of an output directory (`MENTION`), sorted as in the graph. Raises OutputError if there are none.
+
+    A file, such as the directory's graph.json, stands for the directory it is in.
+    """
+    return _scan((Path(out).parent if Path(out).is_file() else Path(out)) / MENTIONS)
 
 
 def scan_rejects(out: Path | str = "out") -> pl.LazyFrame:

@@ -89,6 +89,11 @@ CASES: list[tuple[str, str, list[Entry], list[str], list[str]]] = [
     ("salts", "Zinc, disodium, dimethyl, oleic, blood",
      names("zinc chloride", "disodium phosphate", "dimethyl fumarate", "oleic chloride", "blood calcium"), [], []),
     ("salts", "Hydratase, lactate", names("hydratase, fumarate", "lactate sodium"), [], []),
+    # an acid by its salt's name, and back
+    ("salts", "Valproate, alendronic acid; acetate", names("valproic acid", "alendronate", "acetic acid"),
+     ["Valproate", "alendronic acid"], []),
+    ("salts", "Valproate", names("valproic acid", "valproate"), ["Valproate"], ["Valproate"]),
+    ("salts", "Valproic, acid", names("valproate"), [], []),
     # spelling
     ("spelling", "Sulphasalazine and sulfadiazine", names("sulfasalazine", "sulphadiazine"),
      ["Sulphasalazine", "sulfadiazine"], []),
@@ -188,7 +193,8 @@ def test_the_stop_list_spares_names_of_drugs() -> None:
 # Parity, and what incremental matching rests on.
 
 WORDS = ["ketamine", "Ketamine", "sulfazine", "sulphazine", "alpha", "α", "sodium", "sodium", "Sulfate", "receptor",
-         "NO", "blood", "FK", "506", "FK506", "methyl", "1", "6", "n", "zinc", "e\u0301", "½", "IL", "2"]  # fmt: skip
+         "NO", "blood", "FK", "506", "FK506", "methyl", "1", "6", "n", "zinc",
+         "valproic acid", "valproate", "e\u0301", "½", "IL", "2"]  # fmt: skip
 GAPS = [" ", " ", " ", " ", " ", "-", "-", ", ", ")", "]-", "(", "™", "\u00ad", "\u0301", "  ", "\u00a0"]
 pieces = st.tuples(st.sampled_from(WORDS), st.sampled_from(GAPS))
 titles = st.lists(pieces, max_size=8).map(lambda parts: "".join(word + gap for word, gap in parts))

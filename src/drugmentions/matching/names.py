@@ -7,6 +7,7 @@ import polars as pl
 from drugmentions.matching.normalise import GAP_SIGNS, normal_characters_expr, normal_form_expr
 from drugmentions.matching.rules import Rules
 from drugmentions.matching.words import (
+    ACID,
     ANTI,
     ANTI_ENDINGS,
     CATIONS,
@@ -18,6 +19,7 @@ from drugmentions.matching.words import (
     NUMBERED,
     SALTS,
     SPELLINGS,
+    SPELLINGS_AT_ONCE,
     TARGET_ENDINGS,
     TARGET_WORDS,
 )
@@ -50,7 +52,7 @@ def read_names(entries: pl.DataFrame, drugs: pl.DataFrame, rules: Rules) -> pl.D
     """
     names = _listed(entries, drugs).pipe(_trimmed, rules).pipe(_with_forms)
     if rules.salts:
-        names = pl.concat([names, _without_salts(names, rules)])
+        names = pl.concat([names, _without_salts(names, rules), _acids_and_salts(names, rules)])
     if rules.spelling:
         names = pl.concat([names, _respelled(names)])
         names = pl.concat([names, *_recoded(names)])
@@ -132,15 +134,33 @@ def _without_salts(names: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     )
 
 
+def _acids_and_salts(names: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    """`Xate` for each `Xic acid`, and back, unless that is a listed name itself, or names a salt of something else."""
+    acid, salt = rf"^({ACID})ic acid$", rf"^({ACID})ate$"
+    salts = names.filter(_NORMAL.str.contains(acid)).with_columns(
+        normal=_NORMAL.str.replace(acid, "${1}ate"), gaps=pl.col("gaps").list.head(pl.col("gaps").list.len() - 1)
+    )
+    acids = names.filter(_NORMAL.str.contains(salt)).with_columns(
+        normal=_NORMAL.str.replace(salt, "${1}ic acid"), gaps=pl.concat_list("gaps", pl.lit(""))
+    )
+    return (
+        pl.concat([salts, acids])
+        .filter(~_LAST.is_in(SALTS) & _doubt_expr(rules).is_null())
+        .join(names, on="normal", how="anti")
+        .with_columns(added=pl.lit("salts"))
+    )
+
+
 def takes_salts_expr(rules: Rules) -> pl.Expr:
     """Whether a name, by its form in `normal`, may have a salt: not if it is short or a stop name (`blood calcium`)."""
     return (_LETTERS.str.len_chars() > SHORT) & ~_NORMAL.is_in(rules.stop_words)
 
 
 def _respelled(names: pl.DataFrame) -> pl.DataFrame:
-    """The names that hold letters of `SPELLINGS`, with those that stand for them: every combination."""
+    """The names that hold letters of `SPELLINGS`, with those that stand for them: every combination of few."""
     held = names.filter(_PADDED.str.contains_any([letters for pair in SPELLINGS for letters in pair]))
-    respelled = held
+    pairs_held = pl.sum_horizontal(_PADDED.str.contains_any(list(pair)) for pair in SPELLINGS)
+    held = respelled = held.filter(pairs_held <= SPELLINGS_AT_ONCE)
     for one, other in SPELLINGS:
         has_other = _PADDED.str.contains(other, literal=True)  # which may hold `one`
         ways = ((other, one, has_other), (one, other, _PADDED.str.contains(one, literal=True) & ~has_other))

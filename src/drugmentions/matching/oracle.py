@@ -15,10 +15,10 @@ A drug is mentioned by a title when one of its terms stands there as whole words
 5. A mention names the term that matched: the drug's name if that fits at the span, else its smallest synonym that does.
 
 Rules (`rules.py`) change what is looked for, before step 1: a synonym loses the punctuation at its ends;
-`X hydrochloride` is looked for as `X` too, and a name in other spellings, unless the drug has such a name anyway; stop
-names and names of targets and classes aren't looked for. And what counts, in step 3: a candidate inside a longer
-chemical name doesn't; salts that follow one, each after one blank, join its span. Of equal spans, in step 4, those
-stand that took the fewest.
+`X hydrochloride` is looked for as `X` too, an acid by its salt's name, a name in other spellings, unless the drug has
+such a name anyway; stop names and names of targets and classes aren't looked for. And what counts, in step 3: a
+candidate inside a longer chemical name doesn't; salts that follow one, each after one blank, join its span. Of equal
+spans, in step 4, those stand that took the fewest.
 
 Spans are half-open, 0-based, in characters (code points) of the text as given, which need not be NFC. A character may
 give several normal ones (U+00BD, one half, gives 1, a border and 2): tokens that start or end inside it take it whole,
@@ -37,6 +37,7 @@ from typing import Literal, NamedTuple
 
 from drugmentions.matching.rules import PLAIN, Rules
 from drugmentions.matching.words import (
+    ACID,
     ANTI,
     ANTI_ENDINGS,
     CATIONS,
@@ -51,6 +52,7 @@ from drugmentions.matching.words import (
     SALTS,
     SALTS_IN_A_ROW,
     SPELLINGS,
+    SPELLINGS_AT_ONCE,
     TARGET_ENDINGS,
     TARGET_WORDS,
 )
@@ -215,7 +217,8 @@ def forms_of(terms: Iterable[tuple[str, str]], rules: Rules = PLAIN) -> list[For
     known = {form.normal for form in listed}
     added: set[Form] = set()
     if rules.salts:
-        added |= {bare for form in listed for bare in _without_salts(form, rules) if bare.normal not in known}
+        others = {other for form in listed for other in (*_without_salts(form, rules), *_acid_or_salt(form, rules))}
+        added |= {other for other in others if other.normal not in known}
     if rules.spelling:
         added |= {other for form in listed | added for other in _respelled(form)}
         added |= {other for form in listed | added for other in _recoded(form)}
@@ -256,6 +259,18 @@ def _without_salts(form: Form, rules: Rules) -> Iterator[Form]:
             yield bare
 
 
+def _acid_or_salt(form: Form, rules: Rules) -> Iterator[Form]:
+    """Yield `Xate` for `Xic acid`, and the other way round."""
+    if acid := re.fullmatch(f"({ACID})ic acid", form.normal):
+        other = form._replace(words=tuple(f"{acid[1]}ate".split()), gaps=form.gaps[:-1])
+    elif salt := re.fullmatch(f"({ACID})ate", form.normal):
+        other = form._replace(words=(*f"{salt[1]}ic".split(), "acid"), gaps=(*form.gaps, frozenset()))
+    else:
+        return
+    if other.words[-1] not in SALTS and not _doubts(other, rules):
+        yield other
+
+
 def _takes_salts(form: Form, rules: Rules) -> bool:
     return form.size > SHORT and form.normal not in rules.stop_words
 
@@ -263,6 +278,9 @@ def _takes_salts(form: Form, rules: Rules) -> bool:
 def _respelled(form: Form) -> Iterator[Form]:
     """Yield the form with each combination of letters that stand for each other."""
     texts = {f" {form.normal} "}
+    held = [pair for pair in SPELLINGS for text in texts if any(letters in text for letters in pair)]
+    if len(held) > SPELLINGS_AT_ONCE:
+        return
     for one, other in SPELLINGS:
         texts |= {text.replace(other, one) for text in texts} | {
             text.replace(one, other) for text in texts if other not in text

@@ -61,6 +61,9 @@ NO_NAMES: Final = _words("""
 """)
 """Endings likewise: `dimethyl fumarate` isn't `dimethyl`, nor `oleic chloride` `oleic`."""
 
+ACID: Final = "(?:[^ ]+ ){0,2}[a-z]{2,}"
+"""What stands before `ic acid`, and before `ate` in the name of its salts: valproic acid, valproate."""
+
 
 # Spelling.
 
@@ -85,6 +88,9 @@ SPELLINGS: Final = (
     ("omega ", "ω "),
 )
 """Letters that stand for each other, in a name between two blanks."""
+
+SPELLINGS_AT_ONCE: Final = 4
+"""A name that holds letters of more pairs is left as it is: each pair doubles what is looked for."""
 
 CODE_LETTERS: Final = "[a-z]{2,5}"
 CODE_DIGITS: Final = "[0-9]{3,}"
