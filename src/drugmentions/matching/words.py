@@ -100,21 +100,26 @@ CODE_DIGITS: Final = "[0-9]{3,}"
 # Targets and classes.
 
 _TARGETS: Final = _words("""
-    adrenoceptor adrenoreceptor antiporter autoantigen autoreceptor channel coreceptor cotransporter enzyme
-    exchanger integrin isoenzyme isoform kinase oncogene oncoprotein pump purinoceptor receptor subunit
-    symporter transporter
+    actin actinin adrenoceptor adrenoreceptor amyloid angiotensinogen annexin antiporter apolipoprotein
+    autoantigen autoreceptor cadherin calcineurin calmodulin catenin channel chaperone claudin complement
+    connexin coreceptor cotransporter cyclin cytochrome desmin dynein dystrophin elastin enzyme exchanger
+    fibronectin filament histone huntingtin importin integrin isoenzyme isoform keratin kinase kinesin lamin
+    laminin mapk mucin myelin myoglobin myosin nestin neurofilament nucleosome oligonucleosome oncogene
+    oncoprotein opsin osteocalcin osteopontin presenilin prion procollagen pump purinoceptor receptor rhodopsin
+    ribosome selectin spectrin subunit symporter synapsin synaptophysin synuclein telomere titin transporter
+    tropomyosin troponin tubulin ubiquitin vimentin vinculin vitronectin
 """)
 TARGET_WORDS: Final = _with_plurals(_TARGETS)
 """A name that holds one of these tokens is that of a target."""
 
-_ENZYMES: Final = _words("""
+_PROTEIN_ENDINGS: Final = _words("""
     aminase anhydrase aromatase atpase caspase convertase cyclase cyclooxygenase deacetylase decarboxylase
-    dehydratase dehydrogenase demethylase dioxygenase dismutase esterase gtpase helicase hydrolase hydroxylase
-    isomerase ligase lipoxygenase lyase methylase mutase nuclease oxidase oxygenase peptidase phosphatase
-    phosphorylase polymerase protease proteinase reductase secretase synthase synthetase telomerase
-    topoisomerase transferase
+    dehydratase dehydrogenase demethylase dioxygenase dismutase endonuclease esterase exonuclease gtpase
+    helicase hydrolase hydroxylase isomerase kine ligase lipoxygenase lyase methylase mutase oxidase oxygenase
+    peptidase phosphatase phosphorylase polymerase protease proteinase reductase secretase synthase synthetase
+    telomerase topoisomerase transferase
 """)
-TARGET_ENDINGS: Final = _with_plurals(_ENZYMES)
+TARGET_ENDINGS: Final = _with_plurals(_PROTEIN_ENDINGS)
 """Likewise a token that ends in one of these."""
 
 _CLASSES: Final = _words("""
@@ -125,13 +130,13 @@ _CLASSES: Final = _words("""
     diuretic drug emetic emollient enhancer excipient excitant expectorant factor fibrinolytic fungicide gene
     glycoprotein hallucinogen hemostatic herbicide hypnotic immunomodulator immunosuppressant immunosuppressive
     inducer inhibitor inotrope insecticide interleukin keratolytic laxative ligand lipoprotein lymphokine
-    metabolite mimetic mitogen modulator monoclonal mucolytic mutagen mydriatic narcotic nematicide neuroleptic
-    neuropeptide neurotoxin neurotransmitter nootropic nsaid opener parasympatholytic parasympathomimetic
-    pesticide polypeptide potentiator preservative probe progestational protein proteoglycan psychostimulant
-    psychotropic purgative radiopharmaceutical radiosensitizer reagent relaxant releaser rodenticide scavenger
-    sedative sensitizer snri solvent spasmolytic spermicide ssri stabilizer stimulant stimulator substrate
-    sympatholytic sympathomimetic therapeutic thrombolytic tocolytic tracer tranquilizer tranquilliser uncoupler
-    uricosuric vasoconstrictor vasodilator vasopressor
+    metabolite microrna mimetic mirna mitogen modulator monoclonal mrna mucolytic mutagen mydriatic narcotic
+    nematicide neuroleptic neuropeptide neurotoxin neurotransmitter nootropic nsaid opener parasympatholytic
+    parasympathomimetic pesticide polypeptide potentiator preservative probe progestational protein proteoglycan
+    psychostimulant psychotropic purgative radiopharmaceutical radiosensitizer reagent relaxant releaser
+    rodenticide scavenger sedative sensitizer snri solvent spasmolytic spermicide ssri stabilizer stimulant
+    stimulator substrate sympatholytic sympathomimetic therapeutic thrombolytic tocolytic tracer tranquilizer
+    tranquilliser uncoupler uricosuric vasoconstrictor vasodilator vasopressor
 """)
 _CLASSES_AS_THEY_ARE: Final = _words("""
     adrenergic cholinergic dopaminergic gabaergic glutamatergic hormones muscarinic nicotinic noradrenergic
