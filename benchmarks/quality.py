@@ -1,16 +1,17 @@
 """Precision and recall of `drugmentions match` on titles that people annotated.
 
-usage: quality.py GOLD LEXICON... [--profile default] [--split all] [--types Chemical] [--rules] [--errors 20]
-                  [--json FILE]
+usage: quality.py GOLD LEXICON... [--profile default] [--split all] [--types Chemical] [--ignore Group]
+                  [--rules] [--errors 20] [--json FILE]
 
 GOLD     a TSV with the columns doc_id, text, start, end, surface, type (offsets in characters, end exclusive; a
          document without mentions has one row with empty ones), or a PubTator file, of which titles are taken
 LEXICON  drug lists, each measured by itself
 
 Prints, for each list and profile: precision, recall and F1 of exact spans, and of the distinct names of each document
-(case and blanks aside). --split tune|held-out takes one half of the documents, by a hash of their ids: look at one half
-while making rules, report the other. --rules also switches each rule over by itself. --errors prints the most frequent
-names found wrongly and missed.
+(case and blanks aside). --split takes a part of the documents, by a hash of their ids: `tune`, a quarter, to look at
+while making rules; `held-out`, another, for figures; `unseen`, the half that nobody looked at. --ignore names types of
+spans that are neither right nor wrong. --rules also switches each rule over by itself. --errors prints the most
+frequent names found wrongly and missed.
 """
 
 import argparse
@@ -30,7 +31,7 @@ Spans = dict[str, set[tuple[int, int]]]  # by document
 
 
 class Gold(NamedTuple):
-    """Annotated titles: their texts, the spans that are wanted, and those of other types, which count for nothing."""
+    """Annotated titles: their texts, the spans that are wanted, and those that are neither right nor wrong."""
 
     texts: dict[str, str]
     wanted: Spans
@@ -57,16 +58,18 @@ class Score(NamedTuple):
 # The gold standard.
 
 
-def read_gold(path: Path, types: set[str], split: str) -> Gold:
-    """Titles of one half of the documents, or all; `types`: those that are wanted, none: every type."""
+def read_gold(path: Path, types: set[str], ignored: set[str], split: str) -> Gold:
+    """Titles of one part of the documents, or all; `types`: those that are wanted, none: every type but `ignored`."""
     text = path.read_text(encoding="utf-8-sig")
     rows = read_pubtator(text) if "|t|" in text.partition("\n")[0] else read_tsv(text)
     gold = Gold({}, defaultdict(set), defaultdict(set))
     for document, title, start, end, kind in rows:
-        if split in {"all", half(document)}:
+        if split in {"all", part_of(document)}:
             gold.texts[document] = title
-            if end:
-                (gold.wanted if not types or kind in types else gold.ignored)[document].add((start, end))
+            if end and kind in ignored:
+                gold.ignored[document].add((start, end))
+            elif end and (not types or kind in types):
+                gold.wanted[document].add((start, end))
     return gold
 
 
@@ -92,10 +95,10 @@ def read_pubtator(text: str) -> Iterator[tuple[str, str, int, int, str]]:
             yield fields[0], titles[fields[0]], int(fields[1]), int(fields[2]), fields[4]
 
 
-def half(document: str) -> str:
-    """Which half a document is in; sentences of one document (`id.s3`) stay together."""
+def part_of(document: str) -> str:
+    """Which part a document is in; sentences of one document (`id.s3`) stay together."""
     digest = hashlib.md5(document.partition(".s")[0].encode(), usedforsecurity=False).digest()
-    return "held-out" if digest[-1] & 2 else "tune"
+    return ("tune", "unseen", "held-out", "unseen")[digest[-1] % 4]
 
 
 # What `match` finds.
@@ -184,18 +187,24 @@ def measure(gold: Gold, lexicon: Path, matching: dict[str, Any], label: str) -> 
     return {"lexicon": lexicon.name, "matching": matching, **figures_of, "spans": by_span._asdict()}, found
 
 
+def words(text: str) -> set[str]:
+    """Words parted by commas."""
+    return set(filter(None, text.split(",")))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("gold", type=Path)
     parser.add_argument("lexicons", type=Path, nargs="+", metavar="lexicon")
     parser.add_argument("--profile", nargs="+", default=["default"], choices=list(ON))
-    parser.add_argument("--split", default="all", choices=["all", "tune", "held-out"])
-    parser.add_argument("--types", default="", help="types of spans that are wanted, parted by commas; default: every")
+    parser.add_argument("--split", default="all", choices=["all", "tune", "held-out", "unseen"])
+    parser.add_argument("--types", type=words, default=set(), help="types of spans that are wanted; default: every")
+    parser.add_argument("--ignore", type=words, default=set(), help="types that are neither right nor wrong")
     parser.add_argument("--rules", action="store_true", help="switch each rule over by itself as well")
     parser.add_argument("--errors", type=int, default=20, help="so many names found wrongly and missed")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    gold = read_gold(arguments.gold, set(filter(None, arguments.types.split(","))), arguments.split)
+    gold = read_gold(arguments.gold, arguments.types, arguments.ignore, arguments.split)
     print(f"{len(gold.texts)} titles, {sum(map(len, gold.wanted.values()))} spans ({arguments.split})")
     print(f"{'':53} {'exact spans':>17}   {'names of a title':>17}")
     print(f"{'list':24} {'rules':28} {'P     R    F1':>17}   {'P     R    F1':>17}")

@@ -42,22 +42,29 @@ def test_figures_of_each_profile(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("options", "expected"),
-    [((), (2, 0, 0)), (("--types", "Chemical"), (2, 0, 0)), (("--types", "Tissue"), (0, 0, 1))],
+    [
+        (["--profile", "strict"], (2, 0, 1)),
+        (["--profile", "strict", "--types", "Chemical"], (2, 0, 0)),
+        (["--profile", "default", "--types", "Chemical"], (2, 1, 0)),
+        (["--profile", "default", "--ignore", "Tissue"], (2, 0, 0)),
+    ],
 )
-def test_pubtator_gives_titles_and_types(
-    tmp_path: Path, options: tuple[str, ...], expected: tuple[int, int, int]
-) -> None:
-    rows, said = evaluate(tmp_path, PUBTATOR, "--profile", "strict", *options)
-    right, wrong, missed = expected
-    assert said.startswith(f"3 titles, {right + missed + (0 if options else 1)} spans")
-    assert tuple(rows[0]["spans"].values()) == (right, wrong, missed + (0 if options else 1))
+def test_pubtator_gives_titles_and_types(tmp_path: Path, options: list[str], expected: tuple[int, int, int]) -> None:
+    rows, said = evaluate(tmp_path, PUBTATOR, *options)
+    right, _, missed = expected
+    assert said.startswith(f"3 titles, {right + missed} spans")
+    assert tuple(rows[0]["spans"].values()) == expected
 
 
-def test_halves_share_no_title_and_rules_are_switched(tmp_path: Path) -> None:
+def test_parts_share_no_title(tmp_path: Path) -> None:
     titles = []
-    for split in ("tune", "held-out"):
-        rows, said = evaluate(tmp_path, TSV, "--split", split, "--rules")
+    for split in ("tune", "held-out", "unseen"):
+        _, said = evaluate(tmp_path, TSV, "--split", split)
         titles.append(int(said.partition(" ")[0]))
-        assert len(rows) == 9
     assert sum(titles) == 3
+
+
+def test_rules_are_switched(tmp_path: Path) -> None:
+    rows, said = evaluate(tmp_path, TSV, "--rules")
+    assert len(rows) == 9
     assert {"default with stop_names", "default without salts"} <= {line[25:53].strip() for line in said.splitlines()}

@@ -176,8 +176,10 @@ def test_stop_lists_extend_and_replace(tmp_path_factory: pytest.TempPathFactory)
     assert set(both) == {*DEFAULT.stop_words, "eye lotion", "ketamine"}
     assert build_rules(Matching(stop_lists=())).stop_words == ()
     path.write_bytes(b"\xff")
-    with pytest.raises(ConfigError, match="not UTF-8"):
+    with pytest.raises(ConfigError, match="not a text in UTF-8"):
         build_rules(Matching(stop_lists=(str(path),)))
+    with pytest.raises(ConfigError, match="not a text in UTF-8"):
+        build_rules(Matching(stop_lists=("\0",)))
     with pytest.raises(ConfigError, match="No such file"):
         build_rules(Matching(stop_lists=("nowhere.txt",)))
 

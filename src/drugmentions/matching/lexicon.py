@@ -13,6 +13,10 @@ from drugmentions.text import clean_text_expr, fold_case_expr
 class Lexicon(NamedTuple):
     """A lexicon, ready for matching; frames are small enough to be held in memory.
 
+    Whether a term counts at a place, and how far its span reaches, depends on the term's row in `terms` and `forms`, on
+    `rules`, and on the title; only then do candidates meet, where they overlap. So two lexicons of equal rules find the
+    same in every title that holds the tokens of none of the rows in which they differ.
+
     drugs: one row per drug, by name: `key` (case-folded name), `drug` (its smallest spelling), `atccode` (the smallest,
         null if none), `atccodes` (all, sorted).
     terms: one row per (form, drug): `form`, `drug`, `term` (the name if it has this form, else the smallest synonym),

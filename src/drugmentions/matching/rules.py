@@ -58,6 +58,8 @@ _DEFAULT: Final = PLAIN._replace(punctuation=True, salts=True, spelling=True)
 _STRICT: Final = _DEFAULT._replace(stop_names=True, class_names=True, locants=True)
 _PROFILES: Final = {"plain": PLAIN, "default": _DEFAULT, "strict": _STRICT}
 SWITCHES: Final = tuple(name for name in Rules._fields if name != "stop_words")
+BUILT_IN: Final = "built-in"
+"""The stop list that ships with the package."""
 
 
 def build_rules(matching: Matching) -> Rules:
@@ -85,9 +87,5 @@ def _read_stop_list(path: str) -> str:
         return Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}", f"stop_lists names text files, or {BUILT_IN}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: not UTF-8", "save the stop list as UTF-8") from None
-
-
-BUILT_IN: Final = "built-in"
-"""The stop list that ships with the package."""
+    except ValueError:  # a path with a NUL as well
+        raise ConfigError(f"{path!r}: not a text in UTF-8", "save the stop list as UTF-8") from None

@@ -89,7 +89,7 @@ SPELLINGS: Final = (
 )
 """Letters that stand for each other, in a name between two blanks."""
 
-SPELLINGS_AT_ONCE: Final = 4
+SPELLINGS_AT_ONCE: Final = 3
 """A name that holds letters of more pairs is left as it is: each pair doubles what is looked for."""
 
 CODE_LETTERS: Final = "[a-z]{2,5}"
