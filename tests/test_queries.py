@@ -57,12 +57,12 @@ MENTIONS = table(
 
 def test_frequent_terms_and_drugs() -> None:
     assert frequent_names(MENTIONS).collect().rows() == [
-        ("a", ["A", "B"], 3, ["[[a]] [[aa]]", "[[a]] aa", "b [[a]]"]),
+        ("a", ["A", "B"], 3, ["b [[a]]", "[[a]] [[aa]]", "[[a]] aa"]),
         ("aa", ["A"], 1, ["[[a]] [[aa]]"]),
         ("c", ["C"], 1, ["[[c]]"]),
     ]
     assert frequent_names(MENTIONS, by="drug", limit=2, samples=1).collect().rows() == [
-        ("A", 2, ["[[a]] [[aa]]"]),
+        ("A", 2, ["b [[a]]"]),
         ("B", 1, ["[[a]] aa"]),
     ]
 

@@ -65,17 +65,25 @@ def frequent_names(
     """The drugs, or the terms, that most publications mention, the most frequent first, `limit` of them (0: all).
 
     Returns `drug` (by drug), or `term, drugs` (by term: whose it is); `mentions`, one for each drug and publication;
-    and `titles`: some of them, spans marked, the smallest first.
+    and `titles`: the first ones in the order of the table, spans marked.
     """
+    named = mentions.with_row_index("nth")
     if by == "term":
         terms = pl.col("spans").list.eval(pl.element().struct.field("term")).list.unique()
-        mentions = mentions.with_columns(term=terms).explode("term")
-    top = mentions.group_by(by).agg(mentions=pl.len()).sort("mentions", by, descending=[True, False])
-    top = top.head(limit) if limit else top
-    shown = mentions.join(top.select(by), on=by, how="semi").pipe(with_marked_titles)
+        named = named.with_columns(term=terms).explode("term")
+    counts = named.group_by(by).agg(mentions=pl.len()).sort("mentions", by, descending=[True, False])
+    top = counts.head(limit) if limit else counts
     drugs = [pl.col("drug").unique().sort().alias("drugs")] if by == "term" else []
-    described = shown.group_by(by).agg(*drugs, titles=pl.col("title").unique().bottom_k(samples).sort())
-    joined = top.join(described, on=by, how="left", maintain_order="left")
+    some = named.join(top, on=by, how="semi").group_by(by).agg(*drugs, nth=pl.col("nth").bottom_k(samples))
+    titles = (
+        named.join(some.select(by, "nth").explode("nth"), on=[by, "nth"], how="semi")
+        .pipe(with_marked_titles)
+        .sort("nth")
+        .group_by(by)
+        .agg(titles=pl.col("title").unique(maintain_order=True))
+    )
+    found = top.join(some.drop("nth"), on=by, how="left", maintain_order="left")
+    joined = found.join(titles, on=by, how="left", maintain_order="left")
     return joined.select(by, *(["drugs"] if drugs else []), "mentions", "titles")
 
 

@@ -213,9 +213,9 @@ def test_frequent(command: Command, graph: Path) -> None:
         assert [(term["term"], term["mentions"]) for term in terms] == [
             ("ETHANOL", 4), ("ATROPINE", 2), ("EPINEPHRINE", 2), ("CAFFEINE", 1),
         ]  # fmt: skip
-        assert terms[0]["titles"] == ["Epinephrine and [[ethanol]]", "[[Ethanol]] alone", "[[Ethanol]] and caffeine"]
+        assert terms[0]["titles"] == ["[[Ethanol]] and caffeine", "[[Ethanol]] alone", "[[Ethanol]] in mice"]
     done = command("adhoc", "frequent", "--by", "drug", "--limit", "1", "--format", "csv")
-    assert done.out.startswith("drug,mentions,titles\nETHANOL,4,Epinephrine and [[ethanol]]|")
+    assert done.out.startswith("drug,mentions,titles\nETHANOL,4,[[Ethanol]] and caffeine|")
     assert "the 1 most frequent drugs shown; --limit 0 shows all" in done.err
     assert command("adhoc", "frequent", "--limit", "0").err == ""
     assert command("adhoc", "frequent", "--by", "journal").code == 2

@@ -121,7 +121,9 @@ def frequent_command(
     from drugmentions.outputs import scan_mentions
     from drugmentions.queries import frequent_names
 
-    names = frequent_names(scan_mentions(path), by=by.value, limit=limit + 1 if limit else 0).collect()
+    names = frequent_names(scan_mentions(path), by=by.value, limit=limit + 1 if limit else 0).collect(
+        engine="streaming"
+    )
     shown = names.head(limit) if limit else names
     if shown.height < names.height:
         narrator.note(f"the {limit} most frequent {by}s shown; --limit 0 shows all")
