@@ -107,7 +107,7 @@ def find_spans(titles: pl.Series, lexicon: Lexicon, overlaps: Overlaps = "longes
         _candidates(cut(titles.filter(chosen), chosen.arg_true()), titles, lexicon) for cut, chosen in ways
     )
     if overlaps == "longest":
-        candidates = _without_beaten(candidates, with_salts=bool(lexicon.rules.salts))
+        candidates = _without_beaten(candidates)
     named = candidates.join(lexicon.terms, on="form").drop("form", "salts")
     return (
         named.sort("row", "drug", "start", "end", "is_name", "term", descending=[False] * 4 + [True, False])
@@ -238,13 +238,24 @@ def _outside_longer_names(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:
     start, end = cut.starts_of(places["first"]), cut.ends_of(places["last"])
     title = cut.titles_at(start)
     offset, text = cut.starts.gather(title), cut.texts.gather(title)
-    beside = places.with_columns(text=text, start=start - offset, end=end - offset).with_columns(
-        before=pl.col("text").str.slice(0, "start").str.tail(_BEFORE), after=pl.col("text").str.slice("end")
+    inside = (
+        places.select("short", text=text, start=start - offset, end=end - offset)
+        .with_row_index("place")
+        .filter(_MAY_BE_IN_LONGER_NAME)
+        .with_columns(
+            before=pl.col("text").str.slice(0, "start").str.tail(_BEFORE), after=pl.col("text").str.slice("end")
+        )
+        .filter(_IN_LONGER_NAME)
     )
-    return beside.filter(~_IN_LONGER_NAME).select(places.columns)
+    return places.with_row_index("place").join(inside, on="place", how="anti").drop("place")
 
 
 _BEFORE: Final = max(map(len, RADICAL_ENDINGS)) + len(")-")
+_MAY_BE_IN_LONGER_NAME: Final = (
+    pl.when(pl.col("start") > 0).then(pl.col("text").str.slice(pl.col("start") - 1, 1)).is_in([*"-)]}"])
+    | (pl.col("text").str.slice("end", 1) == "-")
+).fill_null(value=False)
+"""A cheap sieve: most names stand between blanks."""
 _IN_LONGER_NAME: Final = (
     pl.col("before").str.contains(rf"(?i)(?:{'|'.join(RADICAL_ENDINGS)})[)\]}}]?-?$")
     | pl.col("after").str.contains(rf"(?i)^-(?:[0-9][0-9,']*|[no])-[a-z]*(?:{'|'.join(PARENT_ENDINGS)})(?:[^a-z]|$)")
@@ -254,20 +265,17 @@ _IN_LONGER_NAME: Final = (
 
 def _with_salts(places: pl.DataFrame, cut: _Tokens, salts: tuple[str, ...]) -> pl.DataFrame:
     """Move `last` on over the salts that follow, each after one blank of the same title."""
-    following = places.with_row_index("place").filter("takes_salts").select("place", at="last")
-    longer = []
+    last = places["last"].clone()
+    reaching = places["takes_salts"].arg_true()
     for _ in range(SALTS_IN_A_ROW):
-        following = following.with_columns(pl.col("at") + 1).filter(pl.col("at") < cut.tokens.height)
-        following = following.filter(cut.tokens["token"].gather(following["at"]).is_in(salts))
-        following = following.filter(_after_one_blank(following["at"], cut))
-        longer.append(following)
-    furthest = pl.concat(longer).group_by("place").agg(pl.col("at").max())
-    return (
-        places.with_row_index("place")
-        .join(furthest, on="place", how="left", maintain_order="left")
-        .with_columns(last=pl.coalesce("at", "last"))
-        .drop("place", "at")
-    )
+        following = last.gather(reaching) + 1
+        reaching, following = (part.filter(following < cut.tokens.height) for part in (reaching, following))
+        is_salt = cut.tokens["token"].gather(following).is_in(salts)
+        reaching, following = reaching.filter(is_salt), following.filter(is_salt)
+        after_blank = _after_one_blank(following, cut)
+        reaching, following = reaching.filter(after_blank), following.filter(after_blank)
+        last.scatter(reaching, following)
+    return places.with_columns(last)
 
 
 def _after_one_blank(at: pl.Series, cut: _Tokens) -> pl.Series:
@@ -345,22 +353,19 @@ def _short_that_count(spans: pl.DataFrame, titles: pl.Series) -> pl.DataFrame:
 # Overlaps.
 
 
-def _without_beaten(candidates: pl.DataFrame, *, with_salts: bool) -> pl.DataFrame:
+def _without_beaten(candidates: pl.DataFrame) -> pl.DataFrame:
     """Drop each span that another one of its title overlaps and beats: by length, or as long and starting earlier.
 
-    with_salts: of equal spans, those stand that take the fewest along: the name `X sulfate` beats `X` and its salt.
+    Of equal spans, those stand that take the fewest salts along: the name `X sulfate` beats `X` and its salt.
     """
-    places = ["row", "start", "end"]
+    places = ["row", "start", "end", "salts"]
     spans = candidates.select(places).unique().sort(places).with_columns(beaten=False)
     distance, overlapping = 1, True
     while overlapping:  # sorted by start, spans that don't overlap at one distance don't at a greater one either
         spans = spans.pipe(_with_beaten_at, distance)
         overlapping = bool(spans["overlaps"].any())
         distance += 1
-    standing = candidates.join(spans.filter(~pl.col("beaten")), on=places, how="semi")
-    if with_salts:
-        standing = standing.filter(pl.col("salts") == pl.col("salts").min().over(places))
-    return standing
+    return candidates.join(spans.filter(~pl.col("beaten")), on=places, how="semi")
 
 
 def _with_beaten_at(spans: pl.DataFrame, distance: int) -> pl.DataFrame:
