@@ -56,8 +56,9 @@ CATIONS: Final = _words("""
 """What isn't a drug's name without its salt, nor with `mono`, `di`, ... before it: `zinc chloride` isn't `zinc`."""
 
 NO_NAMES: Final = _words("""
-    acetyl allyl amyl benzyl butyl capryl cetyl decyl dodecyl ethyl ethylene glyceryl heptyl hexyl ic lauryl
-    methyl methylene myristyl nonyl octyl oleyl palmityl pentyl phenyl propyl propylene stearyl tolyl vinyl
+    acetyl albumin allyl amyl benzyl butyl capryl cetyl decyl dodecyl ethyl ethylene glyceryl heptyl hexyl ic
+    lauryl methyl methylene myristyl nonyl octyl oleyl palmityl pentyl phenyl propyl propylene stearyl tolyl
+    vinyl
 """)
 """Endings likewise: `dimethyl fumarate` isn't `dimethyl`, nor `oleic chloride` `oleic`."""
 
@@ -123,20 +124,21 @@ TARGET_ENDINGS: Final = _with_plurals(_PROTEIN_ENDINGS)
 """Likewise a token that ends in one of these."""
 
 _CLASSES: Final = _words("""
-    activator adjuvant agent agonist allergen amplifier anaesthetic analgesic analog analogue anesthetic
+    action activator adjuvant agent agonist allergen amplifier anaesthetic analgesic analog analogue anesthetic
     anorectic antagonist antibody anxiolytic aphrodisiac astringent biomarker biosimilar blocker bronchodilator
     calcimimetic cardiotonic cathartic chelator chemokine chemotherapeutic coagulant cofactor compound
     convulsant cytokine cytostatic cytotoxin decongestant demulcent depressant derivative detergent disinfectant
-    diuretic drug emetic emollient enhancer excipient excitant expectorant factor fibrinolytic fungicide gene
-    glycoprotein hallucinogen hemostatic herbicide hypnotic immunomodulator immunosuppressant immunosuppressive
-    inducer inhibitor inotrope insecticide interleukin keratolytic laxative ligand lipoprotein lymphokine
-    metabolite microrna mimetic mirna mitogen modulator monoclonal mrna mucolytic mutagen mydriatic narcotic
-    nematicide neuroleptic neuropeptide neurotoxin neurotransmitter nootropic nsaid opener parasympatholytic
-    parasympathomimetic pesticide polypeptide potentiator preservative probe progestational protein proteoglycan
-    psychostimulant psychotropic purgative radiopharmaceutical radiosensitizer reagent relaxant releaser
-    rodenticide scavenger sedative sensitizer snri solvent spasmolytic spermicide ssri stabilizer stimulant
-    stimulator substrate sympatholytic sympathomimetic therapeutic thrombolytic tocolytic tracer tranquilizer
-    tranquilliser uncoupler uricosuric vasoconstrictor vasodilator vasopressor
+    diuretic drug effect emetic emollient enhancer excipient excitant expectorant factor family fibrinolytic
+    fungicide gene glycoprotein hallucinogen hemostatic herbicide hypnotic immunomodulator immunosuppressant
+    immunosuppressive inducer inhibitor inotrope insecticide interleukin isotope keratolytic laxative ligand
+    lipoprotein lymphokine metabolite microrna mimetic mirna mitogen modulator monoclonal mrna mucolytic mutagen
+    mydriatic narcotic nematicide neuroleptic neuropeptide neurotoxin neurotransmitter nootropic nsaid opener
+    parasympatholytic parasympathomimetic pathway pesticide phenomenon polypeptide potentiator preservative
+    probe progestational protein proteoglycan psychostimulant psychotropic purgative radioisotope
+    radiopharmaceutical radiosensitizer reagent relaxant releaser rodenticide scavenger sedative sensitizer snri
+    solvent spasmolytic spermicide ssri stabilizer stimulant stimulator substrate sympatholytic sympathomimetic
+    system therapeutic thrombolytic tocolytic tracer tranquilizer tranquilliser uncoupler uricosuric
+    vasoconstrictor vasodilator vasopressor
 """)
 _CLASSES_AS_THEY_ARE: Final = _words("""
     adrenergic cholinergic dopaminergic gabaergic glutamatergic hormones muscarinic nicotinic noradrenergic
