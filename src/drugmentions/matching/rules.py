@@ -16,7 +16,6 @@ from drugmentions.config import Matching
 from drugmentions.errors import ConfigError
 from drugmentions.matching.normalise import normal_form_expr
 from drugmentions.matching.words import SALTS
-from drugmentions.text import clean_text_expr
 
 
 class MatchRules(NamedTuple):
@@ -76,7 +75,7 @@ def _stop_words(lists: Sequence[str]) -> tuple[str, ...]:
     """The names of stop lists in normal form: parted by commas or line ends, what follows a # is a comment."""
     lines = pl.Series("name", [line for path in lists for line in _read_stop_list(path).splitlines()], dtype=pl.String)
     names = lines.str.replace("#.*", "").str.split(",").explode().to_frame()
-    normal = names.select(normal_form_expr(clean_text_expr(pl.col("name")))).to_series()
+    normal = names.select(normal_form_expr(pl.col("name"))).to_series()
     return tuple(normal.filter(normal != "").unique().sort())
 
 
