@@ -39,9 +39,15 @@ def scan_merges(out: Path | str = "out") -> pl.LazyFrame:
 
 
 def _scan(path: Path) -> pl.LazyFrame:
+    hint = "name an output directory of `drugmentions run`"
     if not path.is_file():
-        raise OutputError(f"{path}: no such file", "name an output directory of `drugmentions run`")
-    return pl.scan_parquet(path, glob=False)
+        raise OutputError(f"{path}: no such file", hint)
+    table = pl.scan_parquet(path, glob=False)
+    try:
+        table.collect_schema()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise OutputError(f"{path}: can't be read as Parquet", hint) from error
+    return table
 
 
 _SCANS = {

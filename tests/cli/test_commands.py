@@ -230,6 +230,10 @@ def test_mentions(command: Command, graph: Path) -> None:
             ("pubmed", "3", ["ATROPINE"], "[[Atropine]]"),
         ]
     assert command("adhoc", "mentions", "nothing").code == 3
+    (graph / "mentions.parquet").write_text("PAR1")
+    done = command("adhoc", "frequent", graph)
+    assert done.code == 4
+    assert "mentions.parquet: can't be read as Parquet" in done.err
     (graph / "mentions.parquet").unlink()
     done = command("adhoc", "mentions", "atropine", graph / "graph.json")
     assert done.code == 4
