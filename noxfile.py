@@ -75,6 +75,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def evaluate(session: nox.Session) -> None:
+    """Precision and recall on annotated titles: `nox -s evaluate -- GOLD LEXICON`; benchmarks/README.md has the way."""
+    session.install("-e", ".")
+    session.run("python", "benchmarks/quality.py", *session.posargs)
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """A short benchmark; benchmarks/README.md has the long ones."""
     session.install("-e", ".", "ahocorasick_rs")

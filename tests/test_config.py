@@ -28,6 +28,8 @@ WHOLE = """
 engine = "polars"
 overlaps = "all"
 profile = "plain"
+stop_names = true
+stop_lists = ["built-in", "ours.txt"]
 
 [[source]]
 name = "litcovid"
@@ -51,7 +53,9 @@ out = "elsewhere"
 drugs = ["a.csv", "b.csv"]
 """
 READ = Config(
-    matching=Matching(engine="polars", overlaps="all", profile="plain"),
+    matching=Matching(
+        engine="polars", overlaps="all", profile="plain", stop_names=True, stop_lists=("built-in", "ours.txt")
+    ),
     source=(
         Source(
             name="litcovid",
@@ -125,6 +129,8 @@ def test_a_number_of_rejects_may_be_a_number(file: Path) -> None:
             "[matching] overlaps: expected one of longest, all, found True",
             "write one of longest, all",
         ),
+        ("[matching]\nsalts = 1\n", "[matching] salts: expected true or false, found 1", "write true or false"),
+        ("[matching]\nstopnames = true\n", "[matching]: unknown key 'stopnames'", "did you mean stop_names?"),
         ("[run]\nOut = 'x'\n", "[run]: unknown key 'Out'", "did you mean out?"),
         ("[run]\nout = ''\n", "[run] out: expected a path, found ''", "write a path"),
         ("[run]\nout = 5\n", "[run] out: expected a path, found 5", "write a path"),
@@ -346,7 +352,12 @@ SOURCES = st.builds(
 )
 CONFIGS = st.builds(
     Config,
-    matching=st.builds(Matching, overlaps=st.sampled_from(["longest", "all"])),
+    matching=st.builds(
+        Matching,
+        overlaps=st.sampled_from(["longest", "all"]),
+        salts=st.sampled_from([None, True, False]),
+        stop_lists=TEXTS,
+    ),
     source=st.lists(SOURCES, max_size=3).map(tuple),
     run=st.builds(Run, strict=st.booleans(), max_rejects=st.sampled_from([None, "5", "5%"]), out=TEXT, drugs=TEXTS),
 )
@@ -362,7 +373,7 @@ def test_what_is_written_reads_back(tmp_path_factory: pytest.TempPathFactory, co
 def test_what_is_written_shows_every_value_in_force() -> None:
     assert config_as_toml(Config(source=(Source(name="a", files=("*",), columns={"id": ("x", 'y"')}),))) == (
         "[matching]\n"
-        'engine = "auto"\noverlaps = "longest"\nprofile = "default"\n\n'
+        'engine = "auto"\noverlaps = "longest"\nprofile = "default"\nstop_lists = ["built-in"]\n\n'
         "[[source]]\n"
         'name = "a"\nfiles = ["*"]\nkind = "publications"\ncolumns = {id = ["x", "y\\""]}\ndates = []\n\n'
         "[run]\n"

@@ -84,8 +84,12 @@ def _check_rows(written: dict[str, Part], counts: tuple[FileCounts, ...]) -> Non
 
 
 def lexicon_rows(lexicon: Lexicon) -> pl.DataFrame:
-    """The lexicon's terms as rows that can be compared with those of another: `tokens, gaps, drug, term, is_name`."""
-    return lexicon.terms.join(lexicon.forms, on="form").drop("form")
+    """The lexicon's terms as rows that can be compared with another's: all that a candidate depends on but the title.
+
+    `tokens, gaps, drug, term`, what rules made of the term, and the `rules` that are applied to titles.
+    """
+    rows = lexicon.terms.join(lexicon.forms, on="form").drop("form")
+    return rows.with_columns(rules=pl.lit(repr(lexicon.rules)))
 
 
 def changed_tokens(old: pl.DataFrame, new: Lexicon) -> list[str] | None:

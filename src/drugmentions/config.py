@@ -48,6 +48,7 @@ _OF_FILES: Final = ("files", "format", "separator", "encoding")
 
 _T = TypeVar("_T", bound=Struct)
 _Text = Annotated[str, Meta(min_length=1, description="text that isn't empty")]
+_Switch = Annotated[bool, Meta(description="true or false")]
 _Limit = Annotated[str, Meta(pattern=_LIMIT, description='a number of records or a percentage, such as "10" or "5%"')]
 _Duration = Annotated[str, Meta(pattern=_TIME, description='a time, such as "30s", "10m" or "2h"')]
 # One ASCII character that can't be part of a quoted cell or of a line's end.
@@ -55,11 +56,23 @@ _Separator = Annotated[str, Meta(pattern=r"^[^\n\r\"\x00\x80-\U0010ffff]\Z", des
 
 
 class Matching(Struct, frozen=True, forbid_unknown_fields=True):
-    """How mentions are found."""
+    """How mentions are found: a profile, and a switch for each rule that is to differ from it.
+
+    `stop_lists`: text files of names that `stop_names` drops; `built-in` is the one that ships with the package.
+    """
 
     engine: Literal["auto", "polars"] = "auto"
     overlaps: Literal["longest", "all"] = "longest"
     profile: Literal["default", "strict", "plain"] = "default"
+    punctuation: _Switch | None = None
+    unusable_names: _Switch | None = None
+    stop_names: _Switch | None = None
+    class_names: _Switch | None = None
+    salts: _Switch | None = None
+    spelling: _Switch | None = None
+    short_names: _Switch | None = None
+    locants: _Switch | None = None
+    stop_lists: Annotated[tuple[_Text, ...], Meta(description="a list of paths")] = ("built-in",)
 
 
 class Source(Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,7 +117,7 @@ class Run(Struct, frozen=True, forbid_unknown_fields=True):
     for another run to end, as `parse_duration` takes it, and what to do if that one still goes on.
     """
 
-    strict: Annotated[bool, Meta(description="true or false")] = False
+    strict: _Switch = False
     max_rejects: _Limit | None = None
     out: Annotated[str, Meta(min_length=1, description="a path")] = "out"
     drugs: Annotated[tuple[_Text, ...], Meta(description="a list of paths")] = ()

@@ -14,6 +14,7 @@ from drugmentions.errors import AccountingError
 from drugmentions.failpoints import failpoint
 from drugmentions.matching.engine import Overlaps, find_mentions
 from drugmentions.matching.lexicon import Lexicon, build_lexicon
+from drugmentions.matching.rules import PLAIN, Rules
 from drugmentions.model import MENTION_PART, PUBLICATION, RAW_LIMIT, REJECT, Batch, FileCounts, Parts, SourceFile
 from drugmentions.sources.columns import DRUG_FIELDS, PUBLICATION_FIELDS
 from drugmentions.sources.conform import conform
@@ -151,7 +152,9 @@ def search(
     return pl.concat(found)
 
 
-def read_drug_lists(files: Iterable[SourceFile], scratch: Path) -> tuple[Lexicon, pl.DataFrame, list[FileCounts]]:
+def read_drug_lists(
+    files: Iterable[SourceFile], scratch: Path, rules: Rules = PLAIN
+) -> tuple[Lexicon, pl.DataFrame, list[FileCounts]]:
     """Read drug lists and merge them: lexicon, rejects (`REJECT`), counts by file (entries as `publications`)."""
     lists = tuple(files)
     reading = read_slow(lists, DRUG_FIELDS, scratch)
@@ -162,7 +165,7 @@ def read_drug_lists(files: Iterable[SourceFile], scratch: Path) -> tuple[Lexicon
     kept = entries.group_by("file").agg(publications=pl.len(), deletions=pl.lit(0), unread_dates=pl.lit(0))
     blanks = untitled.lazy().filter(_BLANK)
     counts = _account(lists, reading.read, kept, _by_file(rejects.lazy()), _by_file(blanks))
-    return build_lexicon(entries.select(DRUG_FIELDS)), rejects, counts
+    return build_lexicon(entries.select(DRUG_FIELDS), rules), rejects, counts
 
 
 def _read(files: tuple[SourceFile, ...], fields: tuple[str, ...], scratch: Path) -> Iterator[Reading]:

@@ -15,6 +15,7 @@ from drugmentions.durable import current_fingerprint
 from drugmentions.errors import NoDrugsError, UnstableInputError
 from drugmentions.extract import matched_with, read_drug_lists
 from drugmentions.matching.lexicon import Lexicon
+from drugmentions.matching.rules import build_rules
 from drugmentions.model import FileCounts, Part, SourceFile
 
 
@@ -31,8 +32,9 @@ class DrugLists:
 
     def __init__(self, files: Sequence[SourceFile], config: Config, store: Store, workspace: Workspace) -> None:
         self.files = files
-        self.made_of = sha256(msgspec.json.encode((VERSION, files, config.matching))).hexdigest()
+        self._rules = build_rules(config.matching)
         self._overlaps = config.matching.overlaps
+        self.made_of = sha256(msgspec.json.encode((VERSION, files, self._overlaps, self._rules))).hexdigest()
         self._store = store
         self._workspace = workspace
 
@@ -40,7 +42,7 @@ class DrugLists:
     def read(self) -> _Read:
         """The lists, read now. Raises NoDrugsError without a usable name, UnstableInputError where a list changes."""
         with self._workspace.scratch_dir("lists") as scratch:
-            read = _Read(*read_drug_lists(self.files, scratch))
+            read = _Read(*read_drug_lists(self.files, scratch, self._rules))
         check_lexicon(read.lexicon, [file.file for file in self.files])
         for file in self.files:
             if not file.query and current_fingerprint(file.path) != file.fingerprint:

@@ -23,8 +23,11 @@ def scan_publications(out: Path | str = "out") -> pl.LazyFrame:
 
 
 def scan_mentions(out: Path | str = "out") -> pl.LazyFrame:
-    """The mentions of an output directory (`MENTION`), sorted as in the graph. Raises OutputError if there are none."""
-    return _scan(Path(out) / MENTIONS)
+    """The mentions of an output directory (`MENTION`), sorted as in the graph. Raises OutputError if there are none.
+
+    A file, such as the directory's graph.json, stands for the directory it is in.
+    """
+    return _scan((Path(out).parent if Path(out).is_file() else Path(out)) / MENTIONS)
 
 
 def scan_rejects(out: Path | str = "out") -> pl.LazyFrame:
@@ -38,9 +41,15 @@ def scan_merges(out: Path | str = "out") -> pl.LazyFrame:
 
 
 def _scan(path: Path) -> pl.LazyFrame:
+    hint = "name an output directory of `drugmentions run`"
     if not path.is_file():
-        raise OutputError(f"{path}: no such file", "name an output directory of `drugmentions run`")
-    return pl.scan_parquet(path, glob=False)
+        raise OutputError(f"{path}: no such file", hint)
+    table = pl.scan_parquet(path, glob=False)
+    try:
+        table.collect_schema()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise OutputError(f"{path}: can't be read as Parquet", hint) from error
+    return table
 
 
 _SCANS = {

@@ -34,6 +34,7 @@ from drugmentions.report import (
     RunReport,
     file_reports,
     is_whole,
+    lexicon_report,
     read_report,
     totals,
     versions,
@@ -363,8 +364,7 @@ def _publish(
     drugs = store.drugs if assembled.drugs is None else workspace.write_table("drugs", assembled.drugs)
     with ThreadPoolExecutor() as pool:  # hashing lets go of the interpreter
         outputs = dict(zip(OUTPUTS, pool.map(describe_output, (out / name for name in OUTPUTS)), strict=True))
-    report = LexiconReport(lexicon.drugs.height, lexicon.terms.height, lexicon.unusable.height)
-    return _Published(report, assembled.counts, tuple(changes), outputs, drugs)
+    return _Published(lexicon_report(lexicon), assembled.counts, tuple(changes), outputs, drugs)
 
 
 def _unreadable_rejects(files: Sequence[SourceFile]) -> pl.DataFrame:

@@ -1,7 +1,11 @@
-"""Questions asked of a graph: frames of its mentions in (`graph.GRAPH_MENTION`), frames of answers out, all lazy."""
+"""Questions asked of a graph: frames of its mentions in (`graph.GRAPH_MENTION`), frames of answers out, all lazy.
+
+What asks for spans takes the table of mentions (`model.MENTION`).
+"""
 
 import difflib
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import polars as pl
 
@@ -52,6 +56,75 @@ def _counted(mentions: pl.LazyFrame, by: str) -> pl.LazyFrame:
         mentions.group_by(by)
         .agg(mentions=pl.len(), first=dates.min(), last=dates.max(), sources=pl.col("source").unique().sort())
         .sort(by)
+    )
+
+
+def frequent_names(
+    mentions: pl.LazyFrame, *, by: Literal["drug", "term"] = "term", limit: int = 0, samples: int = 3
+) -> pl.LazyFrame:
+    """The drugs, or the terms, that most publications mention, the most frequent first, `limit` of them (0: all).
+
+    Returns `drug` (by drug), or `term, drugs` (by term: whose it is); `mentions`, one for each drug and publication;
+    and `titles`: the first ones in the order of the table, spans marked.
+    """
+    named = mentions.with_row_index("nth")
+    if by == "term":
+        terms = pl.col("spans").list.eval(pl.element().struct.field("term")).list.unique()
+        named = named.with_columns(term=terms).explode("term")
+    counts = named.group_by(by).agg(mentions=pl.len()).sort("mentions", by, descending=[True, False])
+    top = counts.head(limit) if limit else counts
+    drugs = [pl.col("drug").unique().sort().alias("drugs")] if by == "term" else []
+    some = named.join(top, on=by, how="semi").group_by(by).agg(*drugs, nth=pl.col("nth").bottom_k(samples))
+    titles = (
+        named.join(some.select(by, "nth").explode("nth"), on=[by, "nth"], how="semi")
+        .pipe(with_marked_titles)
+        .sort("nth")
+        .group_by(by)
+        .agg(titles=pl.col("title").unique(maintain_order=True))
+    )
+    found = top.join(some.drop("nth"), on=by, how="left", maintain_order="left")
+    joined = found.join(titles, on=by, how="left", maintain_order="left")
+    return joined.select(by, *(["drugs"] if drugs else []), "mentions", "titles")
+
+
+def mentions_of_drug(mentions: pl.LazyFrame, drug: str) -> pl.LazyFrame:
+    """The publications that mention a drug, in the order of the table: what they are, the terms, and the title marked.
+
+    Returns `source, id, date, journal, found_in, terms, title`. `drug` as shown. The title is marked where the spans
+    are its own; a trial's official title (`found_in`) isn't kept in the table.
+    """
+    terms = pl.col("spans").list.eval(pl.element().struct.field("term")).list.unique().list.sort()
+    columns = ["source", "id", "date", "journal", "found_in"]
+    found = mentions.filter(pl.col("drug") == drug).with_columns(terms=terms)
+    return found.pipe(with_marked_titles).select(*columns, "terms", "title")
+
+
+def with_marked_titles(mentions: pl.LazyFrame) -> pl.LazyFrame:
+    """Put `[[` and `]]` around the spans of each title, where they are the title's own; of overlapping ones, the first.
+
+    Rows stay in their order.
+    """
+    rows = mentions.with_row_index("row")
+    begin, end = pl.col("span").struct.field("start"), pl.col("span").struct.field("end")
+    spans = (
+        rows.filter(pl.col("found_in") == "title")
+        .select("row", "title", span="spans")
+        .explode("span")
+        .select("row", "title", begin=begin.cast(pl.Int64), end=end.cast(pl.Int64))
+        .sort("row", "begin", "end", descending=[False, False, True])
+        .with_columns(after=pl.col("end").cum_max().shift(fill_value=0).over("row"))
+        .filter(pl.col("begin") >= pl.col("after"))
+    )
+    title = pl.col("title")
+    before = title.str.slice("after", pl.col("begin") - pl.col("after"))
+    inside = title.str.slice("begin", pl.col("end") - pl.col("begin"))
+    marked = spans.group_by("row", maintain_order=True).agg(
+        marked=pl.concat_str(before, pl.lit("[["), inside, pl.lit("]]")).str.join(""),
+        rest=title.last().str.slice(pl.col("end").last()),
+    )
+    joined = rows.join(marked, on="row", how="left", maintain_order="left")
+    return joined.with_columns(title=pl.coalesce(pl.col("marked") + pl.col("rest"), "title")).drop(
+        "row", "marked", "rest"
     )
 
 

@@ -12,6 +12,8 @@ from drugmentions.cache import RUN, Output, describe_output
 from drugmentions.config import Config
 from drugmentions.durable import replacing
 from drugmentions.failpoints import failpoint
+from drugmentions.matching.lexicon import Lexicon
+from drugmentions.matching.names import count_rules
 from drugmentions.model import EMPTY_FILE, FileCounts, Kind, SourceFile
 from drugmentions.plan import Ignored, Plan
 
@@ -29,11 +31,17 @@ class FileReport(FileCounts, kw_only=True, frozen=True, gc=False):
 
 
 class LexiconReport(msgspec.Struct, frozen=True):
-    """What the drug lists gave. `unusable`: terms without a letter, or of one character."""
+    """What the drug lists gave.
+
+    `terms`: forms that are looked for, a drug's once. `unusable`: names without a letter, or of one character.
+    `suspicious`: names that are looked for though they may be no drug's. `rules`: what each rule did (`count_rules`).
+    """
 
     drugs: int
     terms: int
     unusable: int
+    suspicious: int
+    rules: dict[str, int]
 
 
 class DrugChange(msgspec.Struct, frozen=True):
@@ -133,6 +141,19 @@ def _file_report(file: SourceFile, counts: FileCounts, note: str) -> FileReport:
         bytes=max(file.fingerprint.size, 0),
         note=note,
         **msgspec.structs.asdict(counts),
+    )
+
+
+def lexicon_report(lexicon: Lexicon) -> LexiconReport:
+    """What a lexicon's names came to."""
+    doubt, dropped = pl.col("doubt"), pl.col("dropped")
+    own = lexicon.names.filter(pl.col("added").is_null())
+    return LexiconReport(
+        drugs=lexicon.drugs.height,
+        terms=lexicon.terms.height,
+        unusable=own.filter(doubt == "unusable_names").height,
+        suspicious=own.filter(doubt.is_not_null() & ~dropped).height,
+        rules=count_rules(lexicon.names),
     )
 
 

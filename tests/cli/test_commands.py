@@ -207,6 +207,87 @@ def test_a_graph_that_is_none(command: Command, tmp_path: Path) -> None:
         assert "hint: " in done.err
 
 
+def test_frequent(command: Command, graph: Path) -> None:
+    for path in (graph, graph / "graph.json"):
+        terms = command("adhoc", "frequent", path).json()["terms"]
+        assert [(term["term"], term["mentions"]) for term in terms] == [
+            ("ETHANOL", 4), ("ATROPINE", 2), ("EPINEPHRINE", 2), ("CAFFEINE", 1),
+        ]  # fmt: skip
+        assert terms[0]["titles"] == ["[[Ethanol]] and caffeine", "[[Ethanol]] alone", "[[Ethanol]] in mice"]
+    done = command("adhoc", "frequent", "--by", "drug", "--limit", "1", "--format", "csv")
+    assert done.out.startswith("drug,mentions,titles\nETHANOL,4,[[Ethanol]] and caffeine|")
+    assert "the 1 most frequent drugs shown; --limit 0 shows all" in done.err
+    assert command("adhoc", "frequent", "--limit", "0").err == ""
+    assert command("adhoc", "frequent", "--by", "journal").code == 2
+
+
+def test_mentions(command: Command, graph: Path) -> None:
+    for path in (graph, graph / "graph.json"):
+        answer = command("adhoc", "mentions", "atropine", path).json()
+        assert answer["drug"] == "ATROPINE"
+        assert [(each["source"], each["id"], each["terms"], each["title"]) for each in answer["mentions"]] == [
+            ("clinical_trials", "N1", ["ATROPINE"], "[[Atropine]] trial"),
+            ("pubmed", "3", ["ATROPINE"], "[[Atropine]]"),
+        ]
+    assert command("adhoc", "mentions", "nothing").code == 3
+    (graph / "mentions.parquet").write_text("PAR1")
+    done = command("adhoc", "frequent", graph)
+    assert done.code == 4
+    assert "mentions.parquet: can't be read as Parquet" in done.err
+    (graph / "mentions.parquet").unlink()
+    done = command("adhoc", "mentions", "atropine", graph / "graph.json")
+    assert done.code == 4
+    assert "mentions.parquet: no such file" in done.err
+
+
+# Drug lists and rules.
+
+
+def test_lexicon_check(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "drugs.csv").write_text('drug,synonyms\nKETAMINE,blood|2%\n,x\nKETAMINE,\n"a,b,c\n')
+    answer = command("lexicon", "check", "drugs.csv").json()
+    assert answer["counts"] == {"dropped": 1, "duplicated": 1, "rejected": 2, "suspicious": 1}
+    assert answer["rules"]["unusable_names"] == 1
+    assert all(finding["remedy"] for finding in answer["findings"])
+    done = command("lexicon", "check", "drugs.csv", "--profile", "strict", "--strict", "--format", "csv")
+    assert done.code == 3
+    assert done.out.startswith("finding,rule,drug,term,detail,remedy\ndropped,stop_names,KETAMINE,blood,,")
+    assert "error: 5 findings" in done.err
+    (tmp_path / "clean.csv").write_text("drug\nKETAMINE\n")
+    assert command("lexicon", "check", "clean.csv", "--strict").code == 0
+    assert command("lexicon", "check", "nowhere.csv").code == 3
+
+
+def test_profiles_and_switches(command: Command, inputs: Path, outputs: Read, tmp_path: Path) -> None:
+    (inputs / "drugs.csv").write_text("drug\nETHANOL\nMICE\n")
+    titles = "Ethanol sulfate in mice\n"
+    found = {
+        profile: command("match", "--drugs", "in/drugs.csv", "--profile", profile, stdin=titles).out.splitlines()[1:]
+        for profile in ("plain", "default", "strict")
+    }
+    assert found == {
+        "plain": ["1,0,7,ETHANOL,ETHANOL", "1,19,23,MICE,MICE"],
+        "default": ["1,0,15,ETHANOL,ETHANOL", "1,19,23,MICE,MICE"],
+        "strict": ["1,0,15,ETHANOL,ETHANOL"],
+    }
+    done = command("run", "in")
+    assert "1 drug names may be no drug's" in done.err
+    assert outputs().run["lexicon"]["suspicious"] == 1
+    done = command("run", "in", "--profile", "strict")
+    assert "may be no drug's" not in done.err
+    report = outputs().run
+    assert report["lexicon"]["rules"]["stop_names"] == 1
+    assert report["config"]["matching"]["profile"] == "strict"
+    assert outputs().found() == {("ETHANOL", "1"), ("ETHANOL", "2")}
+    (tmp_path / "mine.txt").write_text("ethanol\n")
+    (tmp_path / "drugmentions.toml").write_text('[matching]\nstop_names = true\nstop_lists = ["mine.txt"]\n')
+    assert command("run", "in").code == 0
+    assert outputs().found() == {("MICE", "1")}
+    assert command("run", "in", "--profile", "loose").code == 2
+    (tmp_path / "mine.txt").unlink()
+    assert command("run", "in").code == 2
+
+
 # The filter.
 
 
@@ -301,7 +382,8 @@ def test_rejects(command: Command, inputs: Path) -> None:
 # The command line itself.
 
 COMMANDS = ["run", "match", "export", "rejects", "adhoc", "adhoc top-journal", "adhoc related", "adhoc journals",
-            "adhoc drugs", "config", "config show"]  # fmt: skip
+            "adhoc drugs", "adhoc frequent", "adhoc mentions", "lexicon", "lexicon check", "config",
+            "config show"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", COMMANDS)

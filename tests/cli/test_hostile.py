@@ -14,7 +14,7 @@ import zstandard
 from tests.cli.support import DRUGS, Command, Read
 
 BOMB = 200 << 20
-MEMORY = 900 << 20
+MEMORY = 1200 << 20
 """Peak bytes of a run over a bomb of `BOMB` bytes: what is read of one line, and some copies of it."""
 GOOD = {("ETHANOL", "1"), ("EPINEPHRINE", "2"), ("ETHANOL", "2")}
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from drugmentions.cli import adhoc, config, export, match, rejects, run, sources, status
+from drugmentions.cli import adhoc, config, export, lexicon, match, rejects, run, sources, status
 
 app = typer.Typer(
     name="drugmentions",
@@ -18,6 +18,7 @@ app = typer.Typer(
 app.command("run")(run.run_command)
 app.add_typer(adhoc.app, name="adhoc")
 app.command("match")(match.match_command)
+app.add_typer(lexicon.app, name="lexicon")
 app.command("export")(export.export_command)
 app.command("rejects")(rejects.rejects_command)
 app.command("status")(status.status_command)

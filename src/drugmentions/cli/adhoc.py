@@ -1,5 +1,6 @@
 """`drugmentions adhoc`: questions asked of a graph."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,9 +14,18 @@ if TYPE_CHECKING:
 
     from drugmentions.graph import Graph
 
+_SHOWN = 20
+
 app = typer.Typer(help="Ask questions of a graph.", no_args_is_help=True)
 
 Drug = Annotated[str, typer.Argument(help="A drug's name, in any case.")]
+
+
+class By(StrEnum):
+    """What `frequent` counts."""
+
+    DRUG = "drug"
+    TERM = "term"
 
 
 @app.command("top-journal")
@@ -92,6 +102,47 @@ def drugs_command(
     graph = _open(path)
     name = resolve_journal(graph.mentions, journal)
     _render_list(drugs_of_journal(graph.mentions, name), {"journal": name}, "drugs", output_format)
+
+
+@app.command("frequent")
+def frequent_command(
+    path: GraphPath = Path("out"),
+    by: Annotated[By, typer.Option("--by", help="Count drugs, or the terms that matched.")] = By.TERM,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="Show so many; 0: all.")] = _SHOWN,
+    output_format: Format = None,
+    quiet: Quiet = False,
+    log_format: Log = LogFormat.TEXT,
+) -> None:
+    """The drugs or terms that match most, with sample titles, the spans marked: junk shows at a glance."""
+    del quiet, log_format
+    from drugmentions.cli.render import render
+    from drugmentions.outputs import scan_mentions
+    from drugmentions.queries import frequent_names
+
+    names = frequent_names(scan_mentions(path), by=by.value, limit=limit + 1 if limit else 0).collect(
+        engine="streaming"
+    )
+    shown = names.head(limit) if limit else names
+    if shown.height < names.height:
+        narrator.note(f"the {limit} most frequent {by}s shown; --limit 0 shows all")
+    render(shown, {"by": by.value, f"{by}s": shown.to_dicts()}, output_format)
+
+
+@app.command("mentions")
+def mentions_command(
+    drug: Drug,
+    path: GraphPath = Path("out"),
+    output_format: Format = None,
+    quiet: Quiet = False,
+    log_format: Log = LogFormat.TEXT,
+) -> None:
+    """The publications that mention a drug, with the terms that matched, the spans marked in the title."""
+    del quiet, log_format
+    from drugmentions.outputs import scan_mentions
+    from drugmentions.queries import mentions_of_drug, resolve_drug
+
+    name = resolve_drug(_open(path).drugs["drug"], drug)
+    _render_list(mentions_of_drug(scan_mentions(path), name), {"drug": name}, "mentions", output_format)
 
 
 def _open(path: Path) -> "Graph":

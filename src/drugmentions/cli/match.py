@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from drugmentions.cli.options import ConfigFile, Log, LogFormat, OutputFormat, Quiet
+from drugmentions.cli.options import ConfigFile, Log, LogFormat, OutputFormat, Profile, Quiet
 from drugmentions.cli.settings import settings
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def match_command(
     ] = "-",
     drugs: Annotated[list[str] | None, typer.Option("--drugs", help="A drug list; repeatable.")] = None,
     overlaps: Annotated[str | None, typer.Option("--overlaps", help="longest, or all.")] = None,
+    profile: Profile = None,
     config: ConfigFile = None,
     output_format: Annotated[
         OutputFormat | None,
@@ -33,7 +34,7 @@ def match_command(
 ) -> None:
     """Write each mention of a drug in titles: id, start, end, term, drug; spans in characters of the title as given."""
     del quiet, log_format
-    chosen = settings(config, drugs=drugs, overlaps=overlaps)
+    chosen = settings(config, drugs=drugs, overlaps=overlaps, profile=profile)
     if output_format is None:
         output_format = OutputFormat.TABLE if sys.stdout.isatty() else OutputFormat.CSV
     with _opened(titles) as stream:
@@ -60,7 +61,7 @@ def _mentions(stream: BinaryIO, config: "Config") -> "Iterator[pl.DataFrame]":
 
     if not config.run.drugs:
         raise NoDrugsError("no drug list named", "name one with --drugs FILE")
-    lexicon = read_lexicon(*config.run.drugs)
+    lexicon = read_lexicon(*config.run.drugs, matching=config.matching)
     for batch in read_titles(stream):
         found = find_spans(batch["title"], lexicon, config.matching.overlaps)
         ordered = found.sort("row", "start", "end", "drug")

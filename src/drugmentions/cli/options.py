@@ -51,3 +51,7 @@ GraphPath = Annotated[Path, typer.Argument(metavar="[PATH]", help="A graph.json,
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="The configuration; ./drugmentions.toml is read unless said.")
 ]
+Profile = Annotated[
+    str | None,
+    typer.Option("--profile", show_default="default", help="Rules of matching: plain, default or strict."),
+]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from drugmentions.cli.narrate import narrator
-from drugmentions.cli.options import ConfigFile, Format, Log, LogFormat, Quiet
+from drugmentions.cli.options import ConfigFile, Format, Log, LogFormat, Profile, Quiet
 from drugmentions.cli.settings import settings
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def run_command(
     max_rejects: Annotated[
         str | None, typer.Option("--max-rejects", metavar="N|P%", help="Fail if more records are rejected.")
     ] = None,
+    profile: Profile = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be read, and read nothing.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Read everything anew, as if there were no cache.")] = False,
     keep_missing: Annotated[
@@ -61,6 +62,7 @@ def run_command(
         drugs=drugs or None,
         strict=strict,
         max_rejects=max_rejects,
+        profile=profile,
         keep_missing=keep_missing,
         wait=wait,
         if_locked=if_locked,
@@ -100,6 +102,11 @@ def _narrate(report: "RunReport") -> None:
         narrator.warn(f"{file.file}: {file.unread_dates} dates not understood, left empty")
     if report.lexicon.unusable:
         narrator.warn(f"{report.lexicon.unusable} drug names without a letter or of one character match nothing")
+    if report.lexicon.suspicious:
+        narrator.warn(
+            f"{report.lexicon.suspicious} drug names may be no drug's (a word, a target, a class):"
+            " `drugmentions lexicon check` lists them, --profile strict drops them"
+        )
     narrator.note(
         f"{counts['mentions']} mentions of {report.lexicon.drugs} drugs in {counts['publications']} publications"
         f" ({counts['files']} files, {counts['records']} records, {counts['merged']} merged,"

@@ -19,6 +19,7 @@ from drugmentions.matching.normalise import (
     is_ascii_expr,
     normal_characters_expr,
 )
+from drugmentions.matching.words import PARENT_ENDINGS, RADICAL_ENDINGS, SALTS_IN_A_ROW
 from drugmentions.model import SPANS
 
 Overlaps = Literal["longest", "all"]
@@ -107,7 +108,7 @@ def find_spans(titles: pl.Series, lexicon: Lexicon, overlaps: Overlaps = "longes
     )
     if overlaps == "longest":
         candidates = _without_beaten(candidates)
-    named = candidates.join(lexicon.terms, on="form").drop("form")
+    named = candidates.join(lexicon.terms, on="form").drop("form", "salts")
     return (
         named.sort("row", "drug", "start", "end", "is_name", "term", descending=[False] * 4 + [True, False])
         .unique(["row", "drug", "start", "end"], keep="first", maintain_order=True)
@@ -194,14 +195,24 @@ def _split(text: str, *, ascii_only: bool) -> pl.DataFrame:
 
 
 def _candidates(cut: _Tokens, titles: pl.Series, lexicon: Lexicon) -> pl.DataFrame:
-    """Every place in the titles where a form fits, short ones where they count: `row, start, end, form`."""
+    """Every place in the titles where a form fits and counts: `row, start, end, salts, form`.
+
+    `salts`: how many words the span takes along. What counts and how far it reaches depends on the form, the rules and
+    the title, and on no other candidate.
+    """
     hashes = lexicon.anchors["token"].hash()  # a cheap sieve: most tokens of titles are no anchors
     places = (
         cut.tokens.select("token")
         .with_row_index("at")
         .filter(cut.tokens["token"].hash().is_in(hashes.implode()))
         .join(lexicon.anchors, on="token")
-        .select("form", "short", first=pl.col("at").cast(pl.Int64) - pl.col("position"), more=pl.col("count") - 1)
+        .select(
+            "form",
+            "short",
+            "takes_salts",
+            first=pl.col("at").cast(pl.Int64) - pl.col("position"),
+            more=pl.col("count") - 1,
+        )
         .with_columns(last=pl.col("first") + pl.col("more"))
     )
     single = places.filter(pl.col("more") == 0)
@@ -212,8 +223,68 @@ def _candidates(cut: _Tokens, titles: pl.Series, lexicon: Lexicon) -> pl.DataFra
         .pipe(_with_gaps, cut)
         .select(places.columns)
     )
-    spans = pl.concat([single, longer]).pipe(_spans_in_titles, cut)
-    return spans.pipe(_short_that_count, titles).select("row", "start", "end", "form")
+    rules = lexicon.rules
+    fitting = pl.concat([single, longer])
+    if rules.locants:
+        fitting = fitting.pipe(_outside_longer_names, cut)
+    if rules.salts:
+        fitting = fitting.pipe(_with_salts, cut, rules.salts)
+    spans = fitting.pipe(_spans_in_titles, cut).pipe(_short_that_count, titles)
+    return spans.select("row", "start", "end", "salts", "form")
+
+
+def _outside_longer_names(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:
+    """Drop the places inside longer chemical names, by the characters beside them."""
+    start, end = cut.starts_of(places["first"]), cut.ends_of(places["last"])
+    title = cut.titles_at(start)
+    offset, text = cut.starts.gather(title), cut.texts.gather(title)
+    inside = (
+        places.select("short", text=text, start=start - offset, end=end - offset)
+        .with_row_index("place")
+        .filter(_MAY_BE_IN_LONGER_NAME)
+        .with_columns(
+            before=pl.col("text").str.slice(0, "start").str.tail(_BEFORE), after=pl.col("text").str.slice("end")
+        )
+        .filter(_IN_LONGER_NAME)
+    )
+    return places.with_row_index("place").join(inside, on="place", how="anti").drop("place")
+
+
+_BEFORE: Final = max(map(len, RADICAL_ENDINGS)) + len(")-")
+_MAY_BE_IN_LONGER_NAME: Final = (
+    pl.when(pl.col("start") > 0).then(pl.col("text").str.slice(pl.col("start") - 1, 1)).is_in([*"-)]}"])
+    | (pl.col("text").str.slice("end", 1) == "-")
+).fill_null(value=False)
+"""A cheap sieve: most names stand between blanks."""
+_IN_LONGER_NAME: Final = (
+    pl.col("before").str.contains(rf"(?i)(?:{'|'.join(RADICAL_ENDINGS)})[)\]}}]?-?$")
+    | pl.col("after").str.contains(rf"(?i)^-(?:[0-9][0-9,']*|[no])-[a-z]*(?:{'|'.join(PARENT_ENDINGS)})(?:[^a-z]|$)")
+    | (pl.col("short") & pl.col("after").str.contains("^-[0-9]"))
+)
+
+
+def _with_salts(places: pl.DataFrame, cut: _Tokens, salts: tuple[str, ...]) -> pl.DataFrame:
+    """Move `last` on over the salts that follow, each after one blank of the same title."""
+    last = places["last"].clone()
+    reaching = places["takes_salts"].arg_true()
+    for _ in range(SALTS_IN_A_ROW):
+        following = last.gather(reaching) + 1
+        reaching, following = (part.filter(following < cut.tokens.height) for part in (reaching, following))
+        is_salt = cut.tokens["token"].gather(following).is_in(salts)
+        reaching, following = reaching.filter(is_salt), following.filter(is_salt)
+        after_blank = _after_one_blank(following, cut)
+        reaching, following = reaching.filter(after_blank), following.filter(after_blank)
+        last.scatter(reaching, following)
+    return places.with_columns(last)
+
+
+def _after_one_blank(at: pl.Series, cut: _Tokens) -> pl.Series:
+    """Whether these tokens follow the ones before them in the same title, one blank between."""
+    begin, end = cut.ends_of(at - 1), cut.starts_of(at)
+    title = cut.titles_at(begin)
+    gaps = pl.DataFrame({"text": cut.texts.gather(title), "begin": begin - cut.starts.gather(title)})
+    blank = gaps.select(pl.col("text").str.slice("begin", 1) == " ").to_series()
+    return blank & (end - begin == 1) & (title == cut.titles_at(end))
 
 
 def _with_tokens(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:
@@ -264,7 +335,7 @@ def _spans_in_titles(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:
         start, end = start - offset, end - offset
     else:
         start, end = cut.origins["at"].gather(start), cut.origins["reach"].gather(end - 1)
-    return places.select("form", "short").with_columns(
+    return places.select("form", "short", salts=pl.col("last") - pl.col("first") - pl.col("more")).with_columns(
         row=cut.rows.gather(title), start=start.cast(pl.UInt32), end=end.cast(pl.UInt32)
     )
 
@@ -283,14 +354,18 @@ def _short_that_count(spans: pl.DataFrame, titles: pl.Series) -> pl.DataFrame:
 
 
 def _without_beaten(candidates: pl.DataFrame) -> pl.DataFrame:
-    """Drop each span that another one of its title overlaps and beats: by length, or as long and starting earlier."""
-    spans = candidates.select("row", "start", "end").unique().sort("row", "start", "end").with_columns(beaten=False)
+    """Drop each span that another one of its title overlaps and beats: by length, or as long and starting earlier.
+
+    Of equal spans, those stand that take the fewest salts along: the name `X sulfate` beats `X` and its salt.
+    """
+    places = ["row", "start", "end", "salts"]
+    spans = candidates.select(places).unique().sort(places).with_columns(beaten=False)
     distance, overlapping = 1, True
     while overlapping:  # sorted by start, spans that don't overlap at one distance don't at a greater one either
         spans = spans.pipe(_with_beaten_at, distance)
         overlapping = bool(spans["overlaps"].any())
         distance += 1
-    return candidates.join(spans.filter(~pl.col("beaten")), on=["row", "start", "end"], how="semi")
+    return candidates.join(spans.filter(~pl.col("beaten")), on=places, how="semi")
 
 
 def _with_beaten_at(spans: pl.DataFrame, distance: int) -> pl.DataFrame:

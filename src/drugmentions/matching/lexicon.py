@@ -5,39 +5,41 @@ from typing import NamedTuple
 
 import polars as pl
 
-from drugmentions.matching.normalise import GAP_SIGNS, normal_characters_expr, normal_form_expr
+from drugmentions.matching.names import read_names, takes_salts_expr
+from drugmentions.matching.rules import PLAIN, MatchRules, Rules
 from drugmentions.text import clean_text_expr, fold_case_expr
-
-SHORT = 3
-"""A term of so many letters and digits or fewer is short: it counts only in capitals, or with a digit."""
-
-_GAPS = r"[^\p{L}\p{N}]+"
 
 
 class Lexicon(NamedTuple):
     """A lexicon, ready for matching; frames are small enough to be held in memory.
 
+    Whether a term counts at a place, and how far its span reaches, depends on the term's row in `terms` and `forms`, on
+    `rules`, and on the title; only then do candidates meet, where they overlap. So two lexicons of equal rules find the
+    same in every title that holds the tokens of none of the rows in which they differ.
+
     drugs: one row per drug, by name: `key` (case-folded name), `drug` (its smallest spelling), `atccode` (the smallest,
         null if none), `atccodes` (all, sorted).
     terms: one row per (form, drug): `form`, `drug`, `term` (the name if it has this form, else the smallest synonym),
-        `is_name`.
+        `is_name`, `takes_salts` (the form's: a span takes along salts that follow).
     forms: one row per distinct form, that is sequence of tokens with the punctuation of its gaps: `form` (UInt32),
         `tokens` (List[String]), `gaps` (List[String], one shorter: the signs of `GAP_SIGNS` in each gap).
     anchors: one row per form: `form`, `token` (its rarest one), `position` (where that stands in it), `count` (of its
-        tokens), `short`.
-    unusable: terms without a letter, or of one character: `drug`, `term`, by drug and term. They match nothing.
-    digest: tells lexicons apart that find other mentions.
+        tokens), `short`, `takes_salts`.
+    names: every name of the lists, and what the rules made of it (see `names.read_names`), by drug and term.
+    rules: what an engine applies to titles beyond what the rows say.
+    digest: tells lexicons apart that find other mentions: it covers terms, forms and rules.
     """
 
     drugs: pl.DataFrame
     terms: pl.DataFrame
     forms: pl.DataFrame
     anchors: pl.DataFrame
-    unusable: pl.DataFrame
+    names: pl.DataFrame
+    rules: MatchRules
     digest: str
 
 
-def build_lexicon(lists: pl.DataFrame) -> Lexicon:
+def build_lexicon(lists: pl.DataFrame, rules: Rules = PLAIN) -> Lexicon:
     """Merge drug lists, one row per entry: `drug`, `atccode`, `synonyms` (separated by `|`), all String, null if blank.
 
     Names are cleaned like any text; entries without one are passed over. Drugs are identified by their case-folded
@@ -55,69 +57,38 @@ def build_lexicon(lists: pl.DataFrame) -> Lexicon:
         .agg(pl.col("drug").min(), pl.col("atccode").min(), atccodes=pl.col("atccode").drop_nulls().unique().sort())
         .sort("drug")
     )
-    terms = _terms(entries, drugs)
-    usable = terms.filter("usable")
-    forms = _forms(usable)
-    named = _terms_of_forms(usable, forms)
+    names = read_names(entries, drugs, rules)
+    usable = names.filter(~pl.col("dropped"))
+    forms = _forms(usable, rules)
+    terms = _terms_of_forms(usable, forms)
+    rows = terms.write_ndjson() + forms.select("tokens", "gaps").write_ndjson()
     return Lexicon(
         drugs=drugs,
-        terms=named,
+        terms=terms,
         forms=forms.select("form", "tokens", "gaps"),
         anchors=_anchors(forms),
-        unusable=terms.filter(~pl.col("usable")).select("drug", "term").unique().sort("drug", "term"),
-        digest=sha256(named.write_ndjson().encode()).hexdigest()[:16],
+        names=names,
+        rules=rules.on_titles(),
+        digest=sha256(f"{rules.on_titles()}\n{rows}".encode()).hexdigest()[:16],
     )
 
 
-def _terms(entries: pl.DataFrame, drugs: pl.DataFrame) -> pl.DataFrame:
-    """One row per (drug, spelling): `drug, term, is_name, normal, signature, usable`."""
-    names = drugs.select("drug", term="drug", is_name=pl.lit(value=True))
-    synonyms = (
-        entries.select("key", term=pl.col("synonyms").str.split("|"))
-        .explode("term")
-        .with_columns(term=clean_text_expr(pl.col("term")))
-        .drop_nulls("term")
-        .join(drugs.select("key", "drug"), on="key")
-        .select("drug", "term", is_name=pl.lit(value=False))
-        .unique()
-    )
-    normal = normal_form_expr(pl.col("term"))
-    letters = normal.str.replace_all(" ", "", literal=True)
-    usable = (letters.str.len_chars() >= 2) & letters.str.contains(r"\p{L}")
-    return pl.concat([names, synonyms]).with_columns(
-        normal=normal, usable=usable, signature=_signature_expr(pl.col("term"))
-    )
-
-
-def _signature_expr(term: pl.Expr) -> pl.Expr:
-    """The gaps between a term's tokens as the punctuation signs they hold, in order of `GAP_SIGNS`: List[String]."""
-    text = normal_characters_expr(term).str.replace(r"^[^\p{L}\p{N}]+", "").str.replace(r"[^\p{L}\p{N}]+$", "")
-    gap = pl.element()
-    signs = [
-        pl.when(gap.str.contains(sign, literal=True)).then(pl.lit(sign)).otherwise(pl.lit("")) for sign in GAP_SIGNS
-    ]
-    return text.str.extract_all(_GAPS).list.eval(pl.concat_str(signs))
-
-
-def _forms(usable: pl.DataFrame) -> pl.DataFrame:
-    """Number the distinct (normal form, gaps): `form, tokens, gaps, short, signature`, the last one their key."""
+def _forms(usable: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    """Number the distinct (normal form, gaps): `form, tokens, gaps, short, takes_salts, key`, the last one theirs."""
     return (
-        usable.select("normal", gaps="signature", signature=_form_key())
-        .unique("signature")
-        .sort("signature")
+        usable.select("normal", "gaps", "short", "key")
+        .unique("key")
+        .sort("key")
         .with_row_index("form")
         .select(
             "form",
             "gaps",
-            "signature",
+            "short",
+            "key",
             tokens=pl.col("normal").str.split(" "),
-            short=pl.col("normal").str.replace_all(" ", "", literal=True).str.len_chars() <= SHORT,
+            takes_salts=takes_salts_expr(rules) & rules.salts,
         )
     )
-
-
-def _form_key() -> pl.Expr:
-    return pl.col("normal") + pl.lit("|") + pl.col("signature").list.join("|")
 
 
 def _anchors(forms: pl.DataFrame) -> pl.DataFrame:
@@ -127,6 +98,7 @@ def _anchors(forms: pl.DataFrame) -> pl.DataFrame:
         forms.select(
             "form",
             "short",
+            "takes_salts",
             pl.col("tokens").alias("token"),
             position=pl.int_ranges(count, dtype=pl.UInt32),
             count=count,
@@ -135,16 +107,16 @@ def _anchors(forms: pl.DataFrame) -> pl.DataFrame:
         .with_columns(rarity=pl.len().over("token"), length=pl.col("token").str.len_chars())
         .sort("form", "rarity", "length", "position", descending=[False, False, True, False])
         .group_by("form", maintain_order=True)
-        .agg(pl.col("token", "position", "count", "short").first())
+        .agg(pl.col("token", "position", "count", "short", "takes_salts").first())
     )
 
 
 def _terms_of_forms(usable: pl.DataFrame, forms: pl.DataFrame) -> pl.DataFrame:
     """One row per (form, drug): the term that a mention names, the drug's own name before the smallest synonym."""
     return (
-        usable.select("drug", "term", "is_name", signature=_form_key())
-        .join(forms.select("form", "signature"), on="signature")
+        usable.select("drug", "term", "is_name", "key")
+        .join(forms.select("form", "key", "takes_salts"), on="key")
         .sort("form", "drug", "is_name", "term", descending=[False, False, True, False])
         .group_by("form", "drug", maintain_order=True)
-        .agg(pl.col("term", "is_name").first())
+        .agg(pl.col("term", "is_name", "takes_salts").first())
     )

@@ -14,6 +14,12 @@ A drug is mentioned by a title when one of its terms stands there as whole words
    if that other one loses in its turn: each is compared with all candidates. Equal spans stand together.
 5. A mention names the term that matched: the drug's name if that fits at the span, else its smallest synonym that does.
 
+Rules (`rules.py`) change what is looked for, before step 1: a synonym loses the punctuation at its ends;
+`X hydrochloride` is looked for as `X` too, an acid by its salt's name, a name in other spellings, unless the drug has
+such a name anyway; stop names and names of targets and classes aren't looked for. And what counts, in step 3: a
+candidate inside a longer chemical name doesn't; salts that follow one, each after one blank, join its span. Of equal
+spans, in step 4, those stand that took the fewest.
+
 Spans are half-open, 0-based, in characters (code points) of the text as given, which need not be NFC. A character may
 give several normal ones (U+00BD, one half, gives 1, a border and 2): tokens that start or end inside it take it whole,
 so two tokens may share it. A span takes along the marks (category M) that directly follow its last character.
@@ -23,10 +29,33 @@ interpreter brings its own Unicode tables; Python 3.11's are those of Unicode 14
 characters of that version alone.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Literal, NamedTuple
+
+from drugmentions.matching.rules import PLAIN, Rules
+from drugmentions.matching.words import (
+    ACID,
+    ANTI,
+    ANTI_ENDINGS,
+    CATIONS,
+    CLASS_WORDS,
+    CODE_DIGITS,
+    CODE_LETTERS,
+    EDGES,
+    NO_NAMES,
+    NUMBERED,
+    PARENT_ENDINGS,
+    RADICAL_ENDINGS,
+    SALTS,
+    SALTS_IN_A_ROW,
+    SPELLINGS,
+    SPELLINGS_AT_ONCE,
+    TARGET_ENDINGS,
+    TARGET_WORDS,
+)
 
 BORDER_SIGNS = frozenset("\N{TRADE MARK SIGN}\N{SERVICE MARK}\N{REGISTERED SIGN}\N{COPYRIGHT SIGN}")
 GAP_SIGNS = frozenset(".,;:!?()[]")
@@ -77,11 +106,31 @@ class Match(NamedTuple):
     drug: str
 
 
+class Form(NamedTuple):
+    """What is looked for: the tokens of a term, or what a rule made of them, and the signs that each gap may hold."""
+
+    drug: str
+    term: str
+    words: tuple[str, ...]
+    gaps: tuple[frozenset[str], ...]
+
+    @property
+    def normal(self) -> str:
+        """The tokens, joined by one blank."""
+        return " ".join(self.words)
+
+    @property
+    def size(self) -> int:
+        """The number of letters and digits."""
+        return sum(map(len, self.words))
+
+
 def find_mentions(
     title: str,
-    terms: Sequence[tuple[str, str]],
+    terms: Iterable[tuple[str, str]],
     *,
     overlaps: Literal["longest", "all"] = "longest",
+    rules: Rules = PLAIN,
 ) -> list[Match]:
     """Return the mentions in `title`: one match per (span, drug), sorted by start, end, drug.
 
@@ -89,23 +138,18 @@ def find_mentions(
     terms. Unusable terms are passed over. `overlaps="longest"` keeps the candidates that step 4 of the module's
     docstring leaves, "all" every one.
     """
-    candidates = list(_candidates(title, terms))
-    spans = {(candidate.start, candidate.end) for candidate in candidates}
-    kept = spans if overlaps == "all" else _without_beaten(spans)
-    return _one_per_drug(candidate for candidate in candidates if (candidate.start, candidate.end) in kept)
+    candidates = list(_candidates(title, forms_of(terms, rules), rules))
+    spans = {(candidate.start, candidate.end) for candidate, _ in candidates}
+    if overlaps == "all":
+        return _one_per_drug(candidate for candidate, _ in candidates)
+    kept = _without_beaten(spans)
+    fewest = {span: min(salts for match, salts in candidates if match[:2] == span) for span in kept}
+    return _one_per_drug(match for match, salts in candidates if fewest.get((match.start, match.end)) == salts)
 
 
 def tokenize(text: str) -> list[Token]:
     """Return the tokens of the normal form of `text` in their order, with spans in `text` itself."""
-    tokens: list[Token] = []
-    gap: frozenset[str] = frozenset()
-    for in_token, group in groupby(_normal_characters(text), key=lambda pair: _is_letter_or_digit(pair[0])):
-        characters, origins = zip(*group, strict=True)
-        if in_token:
-            tokens.append(Token("".join(characters), origins[0], _span_end(text, origins[-1]), gap))
-        elif tokens:  # what stands before the first token is no gap
-            gap = GAP_SIGNS.intersection(characters)
-    return tokens
+    return [place.token for place in _places(text)]
 
 
 def normal_form(text: str) -> str:
@@ -113,13 +157,31 @@ def normal_form(text: str) -> str:
     return " ".join(token.text for token in tokenize(text))
 
 
-def is_usable(term: str) -> bool:
-    """Say whether `term` may match at all: its normal form has two letters and digits or more, one of them a letter."""
-    characters = _letters_and_digits(tokenize(term))
-    return len(characters) >= 2 and any(_category(char).startswith("L") for char in characters)
-
-
 # Step 1: the normal form.
+
+
+class _Place(NamedTuple):
+    """A token, and where it stands in the normal form of the text."""
+
+    token: Token
+    start: int
+    end: int
+
+
+def _places(text: str) -> list[_Place]:
+    """Return the tokens of the normal form of `text` in their order."""
+    places: list[_Place] = []
+    gap: frozenset[str] = frozenset()
+    normal = enumerate(_normal_characters(text))
+    for in_token, group in groupby(normal, key=lambda entry: _is_letter_or_digit(entry[1][0])):
+        indices, pairs = zip(*group, strict=True)
+        characters, origins = zip(*pairs, strict=True)
+        if in_token:
+            token = Token("".join(characters), origins[0], _span_end(text, origins[-1]), gap)
+            places.append(_Place(token, indices[0], indices[-1] + 1))
+        elif places:  # what stands before the first token is no gap
+            gap = GAP_SIGNS.intersection(characters)
+    return places
 
 
 def _normal_characters(text: str) -> Iterator[tuple[str, int]]:
@@ -146,29 +208,153 @@ def _span_end(text: str, last: int) -> int:
     return end
 
 
+# What is looked for.
+
+
+def forms_of(terms: Iterable[tuple[str, str]], rules: Rules = PLAIN) -> list[Form]:
+    """Return the forms of (drug, term) pairs, with those that rules add and without those that they drop."""
+    listed = {_form_of(drug, _trimmed(drug, term) if rules.punctuation else term) for drug, term in terms}
+    known = {form.normal for form in listed}
+    added: set[Form] = set()
+    if rules.salts:
+        others = {other for form in listed for other in (*_without_salts(form, rules), *_acid_or_salt(form, rules))}
+        added |= {other for other in others if other.normal not in known}
+    if rules.spelling:
+        added |= {other for form in listed | added for other in _respelled(form)}
+        added |= {other for form in listed | added for other in _recoded(form)}
+    own = {(form.drug, form.words, form.gaps) for form in listed}
+    return [
+        form
+        for form in listed | {form for form in added if (form.drug, form.words, form.gaps) not in own}
+        if form.words and not _is_dropped(form, rules)
+    ]
+
+
+def is_usable(term: str) -> bool:
+    """Say whether `term` may match at all: its normal form has two letters and digits or more, one of them a letter."""
+    return _is_usable(_form_of("", term))
+
+
+def _form_of(drug: str, term: str) -> Form:
+    tokens = tokenize(term)
+    return Form(drug, term, tuple(token.text for token in tokens), tuple(token.gap for token in tokens[1:]))
+
+
+def _trimmed(drug: str, term: str) -> str:
+    """Cut punctuation off the ends of a synonym, if anything else is left."""
+    return term if term == drug else term.strip(EDGES) or term
+
+
+def _without_salts(form: Form, rules: Rules) -> Iterator[Form]:
+    """Yield the form without the salts at its end, if what is left may be a drug's name."""
+    kept = len(form.words)
+    while kept > 1 and form.words[kept - 1] in SALTS:
+        kept -= 1
+    bare = form._replace(words=form.words[:kept], gaps=form.gaps[: kept - 1])
+    if kept < len(form.words) and not any(form.gaps[kept - 1 :]):
+        last = bare.words[-1]
+        is_ion = not {last, re.sub("^(mono|di|tri|tetra)", "", last)}.isdisjoint(CATIONS)
+        is_name = not is_ion and not last.endswith(tuple(NO_NAMES))
+        if is_name and bare.normal not in SALTS and _takes_salts(bare, rules) and not _doubts(bare, rules):
+            yield bare
+
+
+def _acid_or_salt(form: Form, rules: Rules) -> Iterator[Form]:
+    """Yield `Xate` for `Xic acid`, and the other way round."""
+    if acid := re.fullmatch(f"({ACID})ic acid", form.normal):
+        other = form._replace(words=tuple(f"{acid[1]}ate".split()), gaps=form.gaps[:-1])
+    elif salt := re.fullmatch(f"({ACID})ate", form.normal):
+        other = form._replace(words=(*f"{salt[1]}ic".split(), "acid"), gaps=(*form.gaps, frozenset()))
+    else:
+        return
+    if other.words[-1] not in SALTS and not _doubts(other, rules):
+        yield other
+
+
+def _takes_salts(form: Form, rules: Rules) -> bool:
+    return form.size > SHORT and form.normal not in rules.stop_words
+
+
+def _respelled(form: Form) -> Iterator[Form]:
+    """Yield the form with each combination of letters that stand for each other."""
+    texts = {f" {form.normal} "}
+    held = [pair for pair in SPELLINGS for text in texts if any(letters in text for letters in pair)]
+    if len(held) > SPELLINGS_AT_ONCE:
+        return
+    for one, other in SPELLINGS:
+        texts |= {text.replace(other, one) for text in texts} | {
+            text.replace(one, other) for text in texts if other not in text
+        }
+    yield from (form._replace(words=tuple(text.split())) for text in texts)
+
+
+def _recoded(form: Form) -> Iterator[Form]:
+    """Yield a research code in one token for one in two, and back."""
+    if code := re.fullmatch(f"({CODE_LETTERS})( ?)({CODE_DIGITS})", form.normal):
+        letters, blank, digits = code.groups()
+        yield (
+            form._replace(words=(letters + digits,), gaps=())
+            if blank
+            else form._replace(words=(letters, digits), gaps=(frozenset(),))
+        )
+
+
+def _is_dropped(form: Form, rules: Rules) -> bool:
+    return any(getattr(rules, rule) for rule in _doubts(form, rules))
+
+
+def _doubts(form: Form, rules: Rules) -> list[str]:
+    """Name the rules that speak against a form."""
+    against = {
+        "unusable_names": not _is_usable(form),
+        "stop_names": form.normal in rules.stop_words,
+        "class_names": _is_class(form),
+    }
+    return [rule for rule, holds in against.items() if holds]
+
+
+def _is_usable(form: Form) -> bool:
+    return form.size >= 2 and any(_category(char).startswith("L") for char in form.normal)
+
+
+def _is_class(form: Form) -> bool:
+    """Say whether a form is the name of a target or a class: by one of its tokens, the last one, or the first."""
+    last = form.words[-1] if form.words else ""
+    return (
+        any(word in TARGET_WORDS or word.endswith(TARGET_ENDINGS) for word in form.words)
+        or last in CLASS_WORDS
+        or (last.startswith(ANTI) and last.endswith(ANTI_ENDINGS))
+        or any(re.match(f"{word} ?[0-9]", form.normal) for word in NUMBERED)
+    )
+
+
 # Steps 2 and 3: candidates.
 
 
-def _candidates(title: str, terms: Sequence[tuple[str, str]]) -> Iterator[Match]:
-    """Yield a match for every place where a usable term fits and, if it is short, counts."""
-    title_tokens = tokenize(title)
-    for drug, term in terms:
-        if not is_usable(term):
-            continue
-        term_tokens = tokenize(term)
-        short = len(_letters_and_digits(term_tokens)) <= SHORT
-        for first in range(len(title_tokens) - len(term_tokens) + 1):
-            window = title_tokens[first : first + len(term_tokens)]
-            start, end = window[0].start, window[-1].end
-            if _fits(window, term_tokens) and (not short or _short_counts(title, start, end)):
-                yield Match(start, end, term, drug)
+def _candidates(title: str, forms: Iterable[Form], rules: Rules) -> Iterator[tuple[Match, int]]:
+    """Yield a match for every place where a form fits and counts, with the number of salts that it takes along."""
+    places = _places(title)
+    text = "".join(char for char, _ in _normal_characters(title))
+    for form in forms:
+        short = rules.short_names and form.size <= SHORT
+        for first in range(len(places) - len(form.words) + 1):
+            window = places[first : first + len(form.words)]
+            start, end = window[0].token.start, window[-1].token.end
+            if not _fits([place.token for place in window], form) or (short and not _short_counts(title, start, end)):
+                continue
+            if rules.locants and _in_longer_name(text[: window[0].start], text[window[-1].end :], short=short):
+                continue
+            salts: list[Token] = []
+            if rules.salts and _takes_salts(form, rules):
+                salts = _salts_that_follow(text, places[first + len(form.words) - 1 :])
+                end = salts[-1].end if salts else end
+            yield Match(start, end, form.term, form.drug), len(salts)
 
 
-def _fits(window: Sequence[Token], term_tokens: Sequence[Token]) -> bool:
-    """Say whether a window of title tokens is the term's, with no sign in a gap that the term's gap doesn't hold."""
-    same_tokens = [token.text for token in window] == [token.text for token in term_tokens]
-    inner_gaps = zip(window[1:], term_tokens[1:], strict=True)
-    return same_tokens and all(found.gap <= allowed.gap for found, allowed in inner_gaps)
+def _fits(window: Sequence[Token], form: Form) -> bool:
+    """Say whether a window of title tokens is the form's, with no sign in a gap that the form's gap doesn't hold."""
+    same_tokens = tuple(token.text for token in window) == form.words
+    return same_tokens and all(token.gap <= gap for token, gap in zip(window[1:], form.gaps, strict=True))
 
 
 def _short_counts(title: str, start: int, end: int) -> bool:
@@ -177,6 +363,28 @@ def _short_counts(title: str, start: int, end: int) -> bool:
     capitals = sum(category in {"Lu", "Lt"} for category in inside)
     has_digit = any(category.startswith("N") for category in inside)
     return (capitals >= 2 or has_digit) and any(_category(char) == "Ll" for char in title)
+
+
+def _in_longer_name(before: str, after: str, *, short: bool) -> bool:
+    """Say whether what stands beside a candidate, in normal form, makes it a part of a longer chemical name."""
+    beside = before.removesuffix("-")
+    beside = beside[:-1] if beside.endswith((")", "]", "}")) else beside
+    locant = re.match("-([0-9][0-9,']*|[no])-([a-z]*)", after)
+    return (
+        beside.endswith(RADICAL_ENDINGS)
+        or (locant is not None and locant[2].endswith(PARENT_ENDINGS))
+        or (short and re.match("-[0-9]", after) is not None)
+    )
+
+
+def _salts_that_follow(text: str, places: Sequence["_Place"]) -> list[Token]:
+    """Return the salts directly after the first of `places`, each one blank after the other."""
+    salts: list[Token] = []
+    for before, place in pairwise(places[: SALTS_IN_A_ROW + 1]):
+        if place.token.text not in SALTS or text[before.end : place.start] != " ":
+            break
+        salts.append(place.token)
+    return salts
 
 
 # Steps 4 and 5: overlaps, and one match for each drug.
@@ -207,10 +415,6 @@ def _one_per_drug(candidates: Iterable[Match]) -> list[Match]:
 
 
 # Classes of characters.
-
-
-def _letters_and_digits(tokens: Iterable[Token]) -> str:
-    return "".join(token.text for token in tokens)
 
 
 def _category(char: str) -> str:
