@@ -74,7 +74,7 @@ def test_every_exit_code_in_readme_exists() -> None:
     table = README.partition("## Exit codes")[2].partition("##")[0]
     codes = [int(code) for row in re.findall(r"^\| ([\d, ]+) \|", table, re.MULTILINE) for code in row.split(", ")]
     assert set(codes) <= set(ExitCode)
-    assert len(codes) == 8
+    assert len(codes) == 10
 
 
 def test_the_configuration_example_is_valid(checkout: Path) -> None:
@@ -83,7 +83,18 @@ def test_the_configuration_example_is_valid(checkout: Path) -> None:
     assert 'name = "registry"' in shell(".venv/bin/drugmentions config show", checkout).stdout
 
 
-@pytest.mark.parametrize("path", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/python.md"])
+def test_every_promise_names_tests_that_exist() -> None:
+    promises = (ROOT / "docs/promises.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(test_\w+)`", promises))
+    tests = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    assert len(named) > 30
+    assert {name for name in named if not re.search(rf"(?:^|def ){name}\b", tests, re.MULTILINE)} == set()
+
+
+PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/promises.md", "docs/python.md"]
+
+
+@pytest.mark.parametrize("path", PAGES)
 def test_links_lead_somewhere(path: str) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / path).read_text(encoding="utf-8")):
         assert ((ROOT / path).parent / target).exists(), target

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -30,8 +31,8 @@ from drugmentions import (
     plan,
     scan_publications,
 )
-from drugmentions.config import Config, Matching, Run
-from drugmentions.errors import AccountingError, OutputError, UnstableInputError
+from drugmentions.config import Config, Matching, Run, Source
+from drugmentions.errors import AccountingError, OutputError, ShrunkError, UnstableInputError
 from drugmentions.extract import extract, read_drug_lists
 from drugmentions.model import SourceFile
 from drugmentions.pipeline import run
@@ -511,3 +512,57 @@ def test_free_space_is_checked_before_anything_is_read(landing: Path, monkeypatc
     with pytest.raises(OutputError, match="needed at least"):
         api.run("in")
     assert not Path("out").exists()
+
+
+def test_what_is_acknowledged_was_flushed(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: dict[int, str] = {}  # inode -> path when it was flushed
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        flushed[os.fstat(descriptor).st_ino] = str(Path(f"/proc/self/fd/{descriptor}").resolve())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    api.run("in", keep_missing=True)
+    left = [path for path in Path("out").rglob("*") if path.name not in {".lock", "scratch"}]
+    assert len(left) > 12
+    assert [path for path in (*left, Path("out")) if path.stat().st_ino not in flushed] == []
+
+
+# Queries.
+
+
+@pytest.fixture
+def database(landing: Path) -> Path:
+    path = landing.parent / "secret.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("create table papers (pmid text, title text)")
+        connection.executemany("insert into papers values (?, ?)", [(f"q{n}", f"Atropine {n}") for n in range(9)])
+    return path
+
+
+def test_a_query_is_asked_every_time_and_its_address_stays_in_memory(landing: Path, database: Path) -> None:
+    pytest.importorskip("sqlalchemy")
+    source = Source(name="library", uri=f"sqlite:///{database}", query="select * from papers")
+    config = Config(source=(source,))
+    first = run(["in"], config)
+    assert first.counts["publications"] == 12
+    assert run(["in"], config).changes.files.known == 3
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("insert into papers values ('q9', 'Ethanol')")
+    assert run(["in"], config).counts["publications"] == 13
+    for path in Path("out/.cache").rglob("*"):
+        assert not path.is_file() or b"secret" not in path.read_bytes(), path
+
+
+def test_a_failed_query_stops_the_run(landing: Path, database: Path) -> None:
+    pytest.importorskip("sqlalchemy")
+    source = Source(name="library", uri=f"sqlite:///{database}", query="select * from papers")
+    config = Config(source=(source,))
+    run(["in"], config)
+    before = Path("out/graph.json").read_bytes()
+    database.unlink()
+    with pytest.raises(ShrunkError, match="query of library"):
+        run(["in"], config)
+    assert Path("out/graph.json").read_bytes() == before
+    assert run(["in"], config, allow_shrink=True).counts["rejects"] == 1

@@ -4,6 +4,7 @@ import platform
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -100,10 +101,16 @@ class RunReport(msgspec.Struct, frozen=True):
     files: list[FileReport]
 
 
+class _ReadReport(RunReport, frozen=True):
+    """A report as it is read: with whatever configuration there was."""
+
+    config: Any
+
+
 def read_report(out: Path) -> RunReport | None:
     """The report of the last run that published into `out`; None where there is none that can be read."""
     try:
-        return msgspec.json.decode((out / RUN).read_bytes(), type=RunReport)
+        return msgspec.json.decode((out / RUN).read_bytes(), type=_ReadReport)
     except (OSError, msgspec.DecodeError, RecursionError):
         return None
 
