@@ -68,7 +68,7 @@ def _rewritten(kind: str, carried: Carried, live: list[tuple[Parts, set[str]]], 
     ]
     path = part_path(directory, carried.batch.name, kind, matched if kind == "mentions" else "")
     with replacing(path, durable=False) as temporary:
-        pl.concat(rows).sink_parquet(temporary, compression=COMPRESSION, statistics=False, row_group_size=ROW_GROUP)
+        _sink(pl.concat(rows), temporary)
     return seal(path)
 
 
@@ -115,32 +115,42 @@ def match_again(
     lexicon: Lexicon,
     tokens: list[str],
     directory: Path,
+    scratch: Path,
     *,
     overlaps: Overlaps,
     on_rows: Callable[[int], None],
 ) -> Parts:
     """Bring a batch's mentions up to date where only forms that hold one of these tokens changed.
 
-    Titles that hold one of them, or that aren't ASCII, are matched anew; the mentions of all others stay.
+    Titles that hold one of them, or that aren't ASCII, are matched anew; the mentions of all others stay. `scratch` is
+    an empty directory that the caller removes.
     """
     if parts.mentions is None:
         raise ValueError(f"batch {parts.batch.name} has no mentions to start from")
     old = pl.scan_parquet(parts.mentions.path, glob=False)
     titles = scan_titles(Path(parts.publications.path))
     searched = [name for name in ("title", "official_title") if name in titles.collect_schema()]
-    titles = titles.filter(pl.any_horizontal(_may_hold(name, tokens) for name in searched))
-    affected = titles.select(_KEY).collect(engine="streaming").lazy()
-    found = search(titles, lexicon, overlaps=overlaps, on_rows=on_rows).collect(engine="streaming")
+    _sink(titles.filter(pl.any_horizontal(_may_hold(name, tokens) for name in searched)), scratch / "affected")
+    affected = pl.scan_parquet(scratch / "affected", glob=False)
+    keys = affected.select(_KEY)
+    _sink(search(affected, lexicon, overlaps=overlaps, on_rows=on_rows), scratch / "found")
+    found = pl.scan_parquet(scratch / "found", glob=False)
     matched = matched_with(lexicon.digest, overlaps)
-    replaced = old.join(affected, on=_KEY, how="semi").collect(engine="streaming")
-    order = [*_KEY, "found_in", "drug"]
-    if found.sort(order).equals(replaced.sort(order)):
+    told = [*_KEY, "found_in", "drug", "spans"]  # all else is the publication's
+    now, before = (
+        rows.select(told).sort(told[:-1]).collect(engine="streaming")
+        for rows in (found, old.select(told).join(keys, on=_KEY, how="semi"))
+    )
+    if now.equals(before):
         return msgspec.structs.replace(parts, matched=matched)
     path = part_path(directory, parts.batch.name, "mentions", matched)
     with replacing(path, durable=False) as temporary:
-        rows = [old.join(affected, on=_KEY, how="anti"), found.lazy()]
-        pl.concat(rows).sink_parquet(temporary, compression=COMPRESSION, statistics=False)
+        _sink(pl.concat([old.join(keys, on=_KEY, how="anti"), found]), temporary)
     return msgspec.structs.replace(parts, mentions=seal(path), matched=matched)
+
+
+def _sink(rows: pl.LazyFrame, path: Path) -> None:
+    rows.sink_parquet(path, compression=COMPRESSION, statistics=False, row_group_size=ROW_GROUP)
 
 
 def _may_hold(column: str, tokens: list[str]) -> pl.Expr:

@@ -68,9 +68,9 @@ def run(
 ) -> RunReport:
     """Read `inputs`, and write graph, mentions, rejects and report into the directory `config.run.out`.
 
-    `full`: use nothing of earlier runs but records that were kept. `allow_shrink`: go on where known files vanished.
-    Raises NoInputError, NoDrugsError, TooManyRejectsError, ShrunkError, UnstableInputError, ConfigError, OutputError,
-    LockedError; the outputs are then the old ones.
+    `full`: use nothing of earlier runs but records that were kept, and write all outputs. `allow_shrink`: go on where
+    known files vanished. Raises NoInputError, NoDrugsError, TooManyRejectsError, ShrunkError, UnstableInputError,
+    ConfigError, OutputError, LockedError; the outputs are then the old ones.
     """
     progress = progress or Progress()
     out = Path(config.run.out)
@@ -96,7 +96,7 @@ def run(
             check_limit(files, config)
             made_of = _made_of(planned, parts, lists, config)
             with clock.timed("assemble"):
-                published = _standing(out, made_of, previous, store)
+                published = None if full else _standing(out, made_of, previous, store)
                 if published is None:
                     progress.step("assemble")
                     published = _publish(planned, parts, lists, config, previous, store, workspace)
@@ -238,7 +238,8 @@ class _Step(NamedTuple):
         if tokens is None:
             parts = match(parts, lexicon, directory, overlaps=overlaps, on_rows=told)
         else:
-            parts = match_again(parts, lexicon, tokens, directory, overlaps=overlaps, on_rows=told)
+            with self.workspace.scratch_dir(parts.batch.name) as scratch:
+                parts = match_again(parts, lexicon, tokens, directory, scratch, overlaps=overlaps, on_rows=told)
         failpoint("matched")
         return parts
 
