@@ -2,8 +2,8 @@
 
 usage: incremental.py [--titles 2000000] [--terms 10000] [--files 100000] [--work DIR] [--json FILE]
 
-Each run is a process of its own over one directory and one output directory. `ratio`: the time of a run that does all of
-the same work anew (`--full`), by this one's, greater is faster.
+Each run is a process of its own over one directory and one output directory. `ratio`: the time of a run that does all
+of the same work anew (`--full`), by this one's, greater is faster.
 """
 
 import argparse

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drugmentions import graph
+from drugmentions.durable import current_fingerprint
 from drugmentions.errors import OutputError
 from drugmentions.graph import GRAPH_MENTION, Standing, index_drugs, load_graph, write_graph
 from drugmentions.model import MENTION, MENTION_PART
@@ -55,7 +56,9 @@ def write(tmp_path: Path) -> Writer:
         before = standing[-1] if standing else None
         written = write_graph(mentions, index, sources, json_path, table, directory / "scratch", standing=before)
         if standing is not None:
-            standing.append(Standing(json_path, table, written))
+            fingerprints = current_fingerprint(json_path), current_fingerprint(table)
+            assert all(fingerprints)
+            standing.append(Standing(json_path, table, fingerprints, written))  # type: ignore[arg-type]
         assert written["len"].sum() == len(rows)
         assert_drugs_stand_there(written, json_path.read_bytes())
         return json_path.read_bytes(), pl.read_parquet(table)

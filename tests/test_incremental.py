@@ -566,3 +566,192 @@ def test_a_failed_query_stops_the_run(landing: Path, database: Path) -> None:
         run(["in"], config)
     assert Path("out/graph.json").read_bytes() == before
     assert run(["in"], config, allow_shrink=True).counts["rejects"] == 1
+
+
+# What reviewers found.
+
+
+def killed_at(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is killed there."""
+    with monkeypatch.context() as patch:
+        patch.setenv(failpoints.VARIABLE, place)
+        patch.setattr(failpoints, "_die", killed)
+        failpoints._passed.clear()
+        with pytest.raises(Killed):
+            api.run("in")
+
+
+def add(landing: Path, name: str, title: str) -> None:
+    write_records(landing / f"pubmed_{name}.csv", [{"id": name, "title": title, "date": "2020", "journal": "J"}])
+
+
+@pytest.mark.parametrize("place", [name for name in failpoints.FAILPOINTS if name not in {"carried", "matched"}])
+def test_a_graph_is_copied_only_from_the_one_that_the_manifest_tells_of(
+    landing: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    api.run("in")
+    add(landing, "a", "Atropine")
+    killed_at(place, monkeypatch)
+    api.run("in")
+    add(landing, "b", "Atropine again")
+    api.run("in")
+    assert_as_fresh(landing)
+
+
+def test_a_graph_that_another_run_replaces_meanwhile_is_not_copied_from(
+    landing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.run("in")
+    add(landing, "a", "Atropine")
+    write = assemble.write_graph  # type: ignore[attr-defined]
+
+    def overtaken(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(assemble, "write_graph", write)
+        add(landing, "b", "Atropine of another run")
+        with monkeypatch.context() as patch:
+            patch.setattr(pipeline, "locked", lambda *_: contextlib.nullcontext())
+            api.run("in")
+        (landing / "pubmed_b.csv").unlink()
+        return write(*arguments, **options)
+
+    monkeypatch.setattr(assemble, "write_graph", overtaken)
+    api.run("in")
+    assert_as_fresh(landing)
+    add(landing, "c", "Atropine")
+    api.run("in")
+    assert_as_fresh(landing)
+
+
+def test_a_drug_of_many_mentions_beside_one_that_stands(landing: Path) -> None:
+    rows = "".join(f"m{number},Atropine study {number},2020,J\n" for number in range(60_000))
+    (landing / "pubmed_many.csv").write_text("id,title,date,journal\n" + rows)
+    api.run("in")
+    add(landing, "a", "Atropine once more")
+    api.run("in")
+    assert_as_fresh(landing)
+
+
+def test_a_file_is_a_drug_list_only_while_it_is_named_as_one(landing: Path) -> None:
+    (landing / "pubmed_z.csv").write_text("title,drug\nEthanol,MICE\n")
+    for drugs in ([], ["in/pubmed_z.csv"], []):
+        run(["in"], Config(run=Run(drugs=tuple(drugs))), allow_shrink=True)
+    assert_as_fresh(landing)
+
+
+def test_rows_that_differ_in_spans_alone_keep_their_order_when_files_are_renamed(landing: Path) -> None:
+    for name, official in (("a", "Of mice, ethanol"), ("b", "Ethanol")):
+        rows = f"title,official_title,date,journal\nA trial,{official},2020,J\n"
+        (landing / f"clinical_trials_{name}.csv").write_text(rows)
+    api.run("in")
+    (landing / "clinical_trials_a.csv").rename(landing / "clinical_trials_c.csv")
+    api.run("in")
+    assert_as_fresh(landing)
+
+
+KEEP = Config(run=Run(keep_missing=True))
+
+
+def test_records_that_can_not_be_kept_are_not_lost_silently(landing: Path) -> None:
+    api.run("in")
+    shutil.rmtree("out/.cache")
+    (landing / "pubmed_1.csv").unlink()
+    with pytest.raises(ShrunkError) as caught:
+        run(["in"], KEEP)
+    assert "keep-missing" not in caught.value.hint
+    with pytest.raises(ShrunkError):
+        run(["in"], KEEP, full=True)
+
+
+def test_a_damaged_cache_does_kept_records_no_harm(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv(failpoints.VARIABLE, "merged")
+        patch.setattr(failpoints, "_die", killed)
+        failpoints._passed.clear()
+        with pytest.raises(Killed):
+            run(["in"], KEEP)
+    time.sleep(0.02)
+    for part in Path("out/.cache/parts").glob("*.publications.parquet"):
+        os.truncate(part, 7)
+    (landing / "pubmed_0.csv").unlink()
+    assert run(["in"], KEEP).changes.files.kept == 1
+
+
+def test_what_is_kept_stays_kept_when_a_neighbour_changes(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "BATCH_FILES", 10)
+    run(["in"], KEEP)
+    graph = Path("out/graph.json").read_bytes()
+    add(landing, "2", "Nothing")
+    api.run("in")
+    (landing / "pubmed_0.csv").unlink()
+    assert api.run("in").changes.files.kept == 1
+    assert b"Ethanol in mice 0" in graph
+    assert b"Ethanol in mice 0" in Path("out/graph.json").read_bytes()
+
+
+def test_a_renamed_file_has_not_vanished_without_a_cache_either(landing: Path) -> None:
+    api.run("in")
+    (landing / "pubmed_1.csv").rename(landing / "pubmed_renamed.csv")
+    run(["in"], Config(), full=True)
+
+
+@pytest.mark.parametrize("how", ["directory", "link", "no report"])
+def test_files_that_vanished_in_other_ways(landing: Path, how: str) -> None:
+    api.run("in")
+    file = landing / "pubmed_1.csv"
+    file.rename(landing.parent / "elsewhere.csv")
+    if how == "directory":
+        file.mkdir()
+    elif how == "link":
+        file.symlink_to(landing.parent / "elsewhere.csv")
+    else:
+        Path("out/run.json").unlink()
+    with pytest.raises(ShrunkError):
+        api.run("in")
+
+
+def test_strange_things_in_the_cache_do_no_harm(landing: Path) -> None:
+    api.run("in")
+    Path("out/.cache/parts/strange").mkdir()
+    for left in (f"out/.cache/scratch/{os.getpid()}-left", "out/.cache/scratch/1-left"):
+        Path(left).mkdir()
+    Path(f"out/.x.{os.getpid()}.tmp").touch()
+    add(landing, "a", "Atropine")
+    api.run("in")
+    assert_as_fresh(landing)
+    assert list(Path("out/.cache/scratch").iterdir()) == []
+    assert list(Path("out").glob(".*.tmp")) == []
+
+
+def test_news_that_were_never_told_are_news(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.run("in")
+    add(landing, "a", "Atropine")
+    killed_at("report-replaced", monkeypatch)
+    with pytest.raises(OutputError, match="killed"):
+        scan_publications("out")
+    assert not api.run("in").changes.nothing_new
+    assert api.run("in").changes.nothing_new
+    assert scan_publications("out").collect().height == 4
+
+
+def test_changes_are_unknown_where_the_mentions_before_are_lost(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.run("in")
+    add(landing, "a", "Atropine")
+    killed_at("mentions-replaced", monkeypatch)
+    changes = api.run("in").changes
+    assert (changes.added, changes.removed, changes.drugs) == (None, None, ())
+
+
+def test_a_report_that_lacks_a_count_is_written_anew(landing: Path) -> None:
+    api.run("in")
+    report = Path("out/run.json")
+    report.write_text(report.read_text().replace('"merged"', '"marged"'))
+    assert api.run("in").counts["merged"] == 0
+
+
+def test_damaged_parts_are_named_when_they_are_handed_out(landing: Path) -> None:
+    api.run("in")
+    time.sleep(0.02)
+    part = next(Path("out/.cache/parts").glob("*.publications.parquet"))
+    os.truncate(part, 9)
+    with pytest.raises(OutputError, match=part.name):
+        scan_publications("out")

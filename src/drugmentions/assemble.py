@@ -1,19 +1,20 @@
 """Step three, assemble: all parts -> mentions, rejects and graph. Merges duplicates, sorts, writes each in one step."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import polars as pl
 
-from drugmentions.cache import GRAPH, MENTIONS, REJECTS
-from drugmentions.durable import replacing
+from drugmentions.cache import GRAPH, MENTIONS, REJECTS, Output, describe_output
+from drugmentions.durable import fingerprint, replacing
 from drugmentions.failpoints import failpoint
 from drugmentions.graph import Standing, index_drugs, write_graph
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.merging import Merging, merge
-from drugmentions.model import MENTION_PART, PUBLICATION, REJECT, Parts
+from drugmentions.model import MENTION_PART, PUBLICATION, REJECT, Fingerprint, Parts
 from drugmentions.text import journal_key_expr
 
 _KEY: Final = ["file", "record"]
@@ -39,10 +40,15 @@ def scan_mentions(parts: Sequence[Parts]) -> pl.LazyFrame:
 
 
 class Assembled(NamedTuple):
-    """What the outputs hold, and the drugs of the graph as `write_graph` returned them; None if the graph stayed."""
+    """What the outputs hold.
+
+    drugs: those of the graph as `write_graph` returned them; None if the graph stayed. outputs: the files that were
+    written, described, and with their fingerprints, before anyone could change them.
+    """
 
     counts: dict[str, int]
     drugs: pl.DataFrame | None
+    outputs: dict[str, tuple[Output, Fingerprint]]
 
 
 def assemble(
@@ -68,21 +74,31 @@ def assemble(
     failpoint("merged")
     mentions = merged_mentions(scan_mentions(parts), merging).pipe(_with_shown_journals, publications, merging)
     index = index_drugs(mentions, lexicon.drugs, sources)
-    written = None
+    drugs = None
+    written: dict[str, Path] = {}
     with ExitStack() as replaced:
-        rejects = replaced.enter_context(_replacing(out / REJECTS))
+        written[REJECTS] = replaced.enter_context(_replacing(out / REJECTS))
         if standing is None or not index.equals(standing.drugs.drop("bytes")):
-            table = replaced.enter_context(_replacing(out / MENTIONS))
-            graph = replaced.enter_context(_replacing(out / GRAPH))
-            written = write_graph(mentions, index, sources, graph, table, scratch, standing=standing)
-            before_replacing(table)
-        refused = _write_rejects(parts, other_rejects, rejects)
+            written[MENTIONS] = replaced.enter_context(_replacing(out / MENTIONS))
+            written[GRAPH] = replaced.enter_context(_replacing(out / GRAPH))
+            arguments = mentions, index, sources, written[GRAPH], written[MENTIONS], scratch
+            drugs = write_graph(*arguments, standing=standing)
+            if standing and not standing.stands():  # another run slipped past the lock
+                drugs = write_graph(*arguments)
+            before_replacing(written[MENTIONS])
+        refused = _write_rejects(parts, other_rejects, written[REJECTS])
+        with ThreadPoolExecutor() as pool:  # hashing lets go of the interpreter
+            outputs = dict(zip(written, pool.map(_described, written.values()), strict=True))
         failpoint("outputs-written")
     removed = merging.merges.height
     records = publications.select((~pl.col("deleted")).sum()).collect().item()
     found = index["len"].sum()
     counts = {"publications": records - removed, "merged": removed, "mentions": found, "rejects": refused}
-    return Assembled(counts, written)
+    return Assembled(counts, drugs, outputs)
+
+
+def _described(path: Path) -> tuple[Output, Fingerprint]:
+    return describe_output(path), fingerprint(path.stat())
 
 
 @contextmanager

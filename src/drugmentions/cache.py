@@ -10,18 +10,18 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import polars as pl
+from filelock import FileLock, Timeout
 
 from drugmentions.durable import (
     current_fingerprint,
     digest,
-    is_running,
     remove_left_over,
     replacing,
     sync,
@@ -39,7 +39,7 @@ RUN: Final = "run.json"
 LOCK: Final = ".lock"
 KEPT: Final = "kept"
 
-VERSION: Final = f"{version('drugmentions')}/1"
+VERSION: Final = f"{version('drugmentions')}/2"
 """Of what parts hold; those of another version are made anew."""
 
 MANIFEST_SCHEMA: Final = pl.Schema(
@@ -82,7 +82,8 @@ class Store(msgspec.Struct, frozen=True, kw_only=True):
         still count; damaged: those of them that don't check.
     recognised_by: what source files were recognised by.
     lexicon_of: what the lexicon of digest `lexicon` was made of; terms: a table of its terms.
-    outputs: fingerprints of the published files; drugs: a table of the drugs in the graph, and where each stands.
+    made_of: what the outputs were made of; outputs: their fingerprints; drugs: a table of the drugs in the graph, and
+        where each stands.
     """
 
     parts: tuple[Parts, ...] = ()
@@ -94,6 +95,7 @@ class Store(msgspec.Struct, frozen=True, kw_only=True):
     lexicon_of: str = ""
     lexicon: str = ""
     terms: Part | None = None
+    made_of: str = ""
     outputs: dict[str, Fingerprint] = {}
     drugs: Part | None = None
 
@@ -115,8 +117,15 @@ class _State(msgspec.Struct, frozen=True):
     lexicon_of: str
     lexicon: str
     terms: Part | None
+    made_of: str
     outputs: dict[str, Fingerprint]
     drugs: Part | None
+
+
+class _Reported(msgspec.Struct):
+    """What is needed of a run.json."""
+
+    made_of: str = ""
 
 
 class Workspace:
@@ -140,15 +149,15 @@ class Workspace:
         scratch = self.cache / "scratch"
         scratch.mkdir(exist_ok=True)
         for path in scratch.iterdir():
-            pid = path.name.partition("-")[0]
-            if not (pid.isdecimal() and is_running(int(pid))):
+            with suppress(Timeout, OSError), FileLock(path / LOCK, timeout=0):  # its run is gone
                 shutil.rmtree(path, ignore_errors=True)
         for directory in (self.out, self.cache, self.parts, self.kept):
             remove_left_over(directory)
         self.scratch = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=scratch))
         self._opened = self.scratch.stat().st_ctime_ns
         try:
-            yield self
+            with FileLock(self.scratch / LOCK):
+                yield self
         finally:
             shutil.rmtree(self.scratch, ignore_errors=True)
             self.scratch = scratch
@@ -175,11 +184,13 @@ class Workspace:
         recent = [] if full else sorted(self._read_entries(self.parts), key=_newest)
         # what the manifest says of a kept batch is newer than its entry, which says nothing of later matching
         known = {entry.parts.batch.name: entry for entry in (*kept, *published, *recent)}
-        in_kept = frozenset(entry.parts.batch.name for entry in kept)
+        in_kept = {entry.parts.batch.name: entry for entry in kept}
         usable, damaged = [], []
         for name in dict.fromkeys(entry.parts.batch.name for entry in (*recent, *kept, *published)):
             current = known[name].version == VERSION
             checked = self._checked(known[name].parts) if current or name in in_kept else None
+            if checked is None and name in in_kept:  # the cache's copy of what is kept may be all that is damaged
+                checked = self._checked(in_kept[name].parts)
             if checked is not None:
                 usable.append(checked if current else _as_outdated(checked))
             elif name in in_kept:
@@ -187,13 +198,14 @@ class Workspace:
         return Store(
             parts=tuple(usable),
             published=frozenset(entry.parts.batch.name for entry in published),
-            kept=in_kept,
+            kept=frozenset(in_kept),
             damaged=tuple(damaged),
             lists=lists,
             recognised_by=state.recognised_by if state else "",
             lexicon_of=state.lexicon_of if state else "",
             lexicon=state.lexicon if state else "",
             terms=self._check(state.terms) if state and state.terms else None,
+            made_of=state.made_of if state else "",
             outputs=state.outputs if state else {},
             drugs=self._check(state.drugs) if state and state.drugs else None,
         )
@@ -223,7 +235,7 @@ class Workspace:
     def _read_manifest(self) -> tuple[_State, tuple[ListFile, ...]] | None:
         """The manifest, None where there is none that checks. Its digest is compared before Polars parses it."""
         try:
-            if digest(self.manifest) not in self._sums.read_text().split():
+            if digest(self.manifest) not in self._accepted_sums():
                 return None
             metadata = pl.read_parquet_metadata(self.manifest)
             state = msgspec.json.decode(metadata[_STATE], type=_State)
@@ -245,6 +257,12 @@ class Workspace:
             stored.append(msgspec.structs.replace(entry, parts=whole))
         lists = tuple(ListFile(files[number], counts[number]) for number in members.get(None, []))
         return msgspec.structs.replace(state, parts=tuple(stored)), lists
+
+    def _accepted_sums(self) -> list[str]:
+        try:
+            return self._sums.read_text().split()
+        except (OSError, ValueError):
+            return []
 
     def _read_entries(self, directory: Path, *, strict: bool = False) -> Iterator[_Stored]:
         """Entries of batches that runs left; `strict`: raise OutputError for one that doesn't check."""
@@ -314,15 +332,15 @@ class Workspace:
             lexicon_of=store.lexicon_of,
             lexicon=store.lexicon,
             terms=self._relative(store.terms),
+            made_of=store.made_of,
             outputs=store.outputs,
             drugs=self._relative(store.drugs),
         )
         with replacing(self.manifest) as temporary:
             rows = _manifest_rows(store)
             rows.write_parquet(temporary, metadata={_STATE: msgspec.json.encode(state).decode()})
-            old = digest(self.manifest) if self.manifest.exists() else ""
-            self._sums.write_text(f"{old}\n{digest(temporary)}\n")  # so that one of them fits at any moment
-            sync(self._sums)
+            with replacing(self._sums) as sums:  # one of the two fits at any moment
+                sums.write_text("\n".join([*self._accepted_sums()[-1:], digest(temporary)]))
         failpoint("manifest-replaced")
 
     def collect(self, store: Store) -> None:
@@ -335,9 +353,17 @@ class Workspace:
         named |= {self.kept / f"{parts.batch.name}{_ENTRY}" for parts in store.parts if self.is_kept(parts)}
         directories = [self.parts, self.kept] if self.kept.is_dir() else [self.parts]
         for path in (path for directory in directories for path in directory.iterdir()):
-            if path not in named and (path in self._written or path.lstat().st_ctime_ns < self._opened):
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError, IsADirectoryError, PermissionError):
+                if path not in named and (path in self._written or path.lstat().st_ctime_ns < self._opened):
+                    path.unlink()
         failpoint("collected")
+
+    def _reported(self) -> str:
+        """What the published outputs were made of, as run.json says."""
+        try:
+            return msgspec.json.decode((self.out / RUN).read_bytes(), type=_Reported).made_of
+        except (OSError, msgspec.DecodeError, RecursionError):
+            return ""
 
     def part_paths(self, kind: str) -> list[str]:
         """Paths of the parts in force, of `publications`, `mentions` or `rejects`. Raises OutputError without any."""
@@ -345,8 +371,14 @@ class Workspace:
         if state is None:
             hint = "run `drugmentions run` to make the output anew"
             raise OutputError(f"{self.manifest}: no such file, or damaged", hint)
-        paths = [getattr(stored.parts, kind).path for stored in state[0].parts]
-        return [str(self.out / path) for path in paths]
+        if state[0].made_of != self._reported():
+            hint = "run `drugmentions run` again, and it is mended"
+            raise OutputError(f"{self.manifest}: not of the run that {RUN} tells of, which was killed", hint)
+        checked = [(getattr(stored.parts, kind), self._check(getattr(stored.parts, kind))) for stored in state[0].parts]
+        for part, present in checked:
+            if present is None:
+                raise OutputError(f"{self.out / part.path}: missing or damaged", "`drugmentions run` makes it anew")
+        return [present.path for _, present in checked if present]
 
 
 def seal(path: Path) -> Part:

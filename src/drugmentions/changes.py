@@ -19,16 +19,18 @@ _WITHOUT_ID: Final = [pl.when(pl.col("id").is_null()).then(name).alias(name) for
 _PUBLICATION: Final = ["source", "id", "title", "journal", "date"]
 
 
-def changes_since(previous: RunReport | None, planned: Plan, made_of: str, drugs: tuple[DrugChange, ...]) -> Changes:
-    """What a run changed: files as planned, and mentions of these drugs. `made_of`: of the run's outputs."""
+def changes_since(
+    previous: RunReport | None, planned: Plan, drugs: tuple[DrugChange, ...] | None, *, nothing_new: bool
+) -> Changes:
+    """What a run changed: files as planned, and mentions of these drugs; None: nobody knows."""
     states = Counter(state for _, state in file_states(planned, previous))
     return Changes(
         since=previous.started if previous else None,
-        nothing_new=previous is not None and previous.made_of == made_of,
+        nothing_new=nothing_new,
         files=FileChanges(**{name: states[name] for name in FileChanges.__struct_fields__}),
-        added=sum(drug.added for drug in drugs),
-        removed=sum(drug.removed for drug in drugs),
-        drugs=drugs,
+        added=None if drugs is None else sum(drug.added for drug in drugs),
+        removed=None if drugs is None else sum(drug.removed for drug in drugs),
+        drugs=drugs or (),
     )
 
 

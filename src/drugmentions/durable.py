@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
@@ -46,15 +48,22 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 def remove_left_over(directory: Path) -> None:
-    """Remove temporary files of `replacing` whose process is gone."""
+    """Remove temporary files of `replacing` whose process is gone, and those of a day ago: numbers come again."""
     for path in directory.glob(".*.tmp"):
         pid = path.name.split(".")[-2]
-        if pid.isdecimal() and not is_running(int(pid)):
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            old = time.time() - path.lstat().st_mtime > _DAY
+            if pid.isdecimal() and (old or not _is_another(int(pid))):
+                path.unlink()
 
 
-def is_running(pid: int) -> bool:
-    """Whether a process of this number runs on this machine."""
+_DAY: Final = 86_400
+
+
+def _is_another(pid: int) -> bool:
+    """Whether another process of this number runs on this machine."""
+    if pid == os.getpid():
+        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

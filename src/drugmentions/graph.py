@@ -14,8 +14,9 @@ import orjson
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from drugmentions.durable import current_fingerprint
 from drugmentions.errors import OutputError
-from drugmentions.model import MENTION
+from drugmentions.model import MENTION, Fingerprint
 
 SCHEMA: Final = "drugmentions/graph/1"
 BUILT_IN_SOURCES: Final = ("clinical_trials", "pubmed")
@@ -36,9 +37,9 @@ _ORDER: Final = (
     "journal_kind",
     "retracted",
     "found_in",
-    "file",
-    "record",
+    "_spans",
 )
+"""What equal mentions have in common: rows that tie are the same, wherever their records stand."""
 _SHOWN: Final = ("id", "title", "journal", "date")
 _MOSTLY_UNIQUE: Final = _ORDER[:4]
 _T = TypeVar("_T")
@@ -67,11 +68,16 @@ GRAPH_MENTION: Final = pl.Schema(
 
 
 class Standing(NamedTuple):
-    """A graph that was written before: its files, and its drugs as `write_graph` returned them."""
+    """A graph that was written before: its files, what they were then, and its drugs as `write_graph` returned them."""
 
     graph: Path
     table: Path
+    fingerprints: tuple[Fingerprint, Fingerprint]
     drugs: pl.DataFrame
+
+    def stands(self) -> bool:
+        """Whether the files are what they were: where not, what was copied from them is worth nothing."""
+        return (current_fingerprint(self.graph), current_fingerprint(self.table)) == self.fingerprints
 
 
 class _Bucket(NamedTuple):
@@ -156,7 +162,7 @@ def _encoded_anew(bucket: _Bucket, sources: Sequence[str]) -> _Written:
     """The lines and rows of drugs whose mentions are sorted and encoded now."""
     drugs = bucket.anew
     ordered = bucket.mentions.collect(engine="streaming").pipe(_ordered, drugs)
-    if drugs.height == 1 and ordered.height > _PIECE:
+    if drugs.height == 1 and bucket.copied.is_empty() and ordered.height > _PIECE:
         return _Written(_as_table(ordered, drugs), partial(_write_pieces, ordered, drugs, sources))
     return _Written(_as_table(ordered, drugs), _drug_lines(ordered, drugs, sources))
 
@@ -246,7 +252,8 @@ def _ordered(mentions: pl.DataFrame, drugs: pl.DataFrame) -> pl.DataFrame:
     ordered = small.sort(_MOSTLY_UNIQUE, nulls_last=True)
     tied = pl.struct(_MOSTLY_UNIQUE)
     if ordered.select((tied == tied.shift()).any()).item():
-        return small.sort(_ORDER, nulls_last=True)
+        spans = pl.col("spans").list.eval(pl.element().struct.json_encode()).list.join(",")
+        return small.with_columns(_spans=spans).sort(_ORDER, nulls_last=True).drop("_spans")
     return ordered
 
 

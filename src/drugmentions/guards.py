@@ -2,10 +2,11 @@
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Final
+from pathlib import Path, PurePosixPath
+from typing import Final, NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -18,6 +19,8 @@ from drugmentions.report import FileReport, RunReport
 
 SHRINK: Final = 0.1
 """The share of known records that may vanish with their files."""
+_STILL_THERE: Final = ("not recognised", "replaced by")
+"""How reasons begin for which a file that is there isn't read."""
 _UNPACKED: Final = 3
 """Bytes that a byte of a compressed file holds, at least, as a rule."""
 _LEFT: Final = 0.25
@@ -56,32 +59,56 @@ def locked(out: Path, wait: float) -> Iterator[None]:
 def check_shrink(previous: RunReport | None, planned: Plan, store: Store) -> None:
     """Raise ShrunkError where files that vanished hold more than `SHRINK` of the records that were known.
 
-    A file that is there under another name, or is there but isn't an input any more, hasn't vanished.
+    A file that is there under another name, or is there but isn't an input any more, hasn't vanished; one behind a link
+    that is refused has.
     """
-    if previous is None:
-        return
+    known = _known_records(previous, store)
     present = {file.file for file in planned.files}
-    reached = {(file.fingerprint.mtime, file.fingerprint.size, file.fingerprint.inode) for file in planned.files}
-    moved = {
-        file.file
-        for parts in store.parts
-        for file in parts.batch.files
-        if (file.fingerprint.mtime, file.fingerprint.size, file.fingerprint.inode) in reached
-    }
-    known = [file for file in previous.files if file.kind == Kind.PUBLICATIONS]
-    total = sum(file.read for file in known)
+    moved = {(file.fingerprint.size, file.fingerprint.mtime) for file in planned.files}
+    refused = {entry.file for entry in planned.ignored if not entry.reason.startswith(_STILL_THERE)}
     vanished = [
         file
         for file in known
-        if file.read and file.file not in present and file.file not in moved and not _is_readable(file.file)
+        if file.read
+        and file.file not in present
+        and (file.bytes, file.modified) not in moved
+        and (_is_refused(file.file, refused) or not _is_readable(file.file))
     ]
-    lost = sum(file.read for file in vanished)
+    lost, total = (sum(file.read for file in files) for files in (vanished, known))
     if lost > total * SHRINK:
+        at_hand = {file.file for parts in store.parts for file in parts.batch.files}
+        keep = "; --keep-missing keeps their records" if {file.file for file in vanished} <= at_hand else ""
         raise ShrunkError(
             f"{len(vanished)} known files are gone or can't be read, {vanished[0].file} among them: "
             f"{lost} of {total} records ({lost / total:.0%})",
-            "see that every folder is mounted; --allow-shrink goes on without them, --keep-missing keeps their records",
+            f"see that every folder is mounted; --allow-shrink goes on without them{keep}",
         )
+
+
+class _Known(NamedTuple):
+    file: str
+    read: int
+    bytes: int
+    modified: int
+
+
+def _known_records(previous: RunReport | None, store: Store) -> list[_Known]:
+    """The files of publications of the last run, as its report says; where that is lost, as the manifest does."""
+    if previous:
+        files = [file for file in previous.files if file.kind == Kind.PUBLICATIONS]
+        return [_Known(file.file, file.read, file.bytes, file.modified) for file in files]
+    return [
+        _Known(file.file, count.read, file.fingerprint.size, file.fingerprint.mtime)
+        for parts in store.parts
+        if parts.batch.name in store.published
+        for file, count in zip(parts.batch.files, parts.counts, strict=True)
+    ]
+
+
+def _is_refused(file: str, refused: set[str]) -> bool:
+    """Whether the walk refused a file, or a directory above it."""
+    places = [file, *(str(parent) for parent in PurePosixPath(file).parents)]
+    return any(place in refused for place in places)
 
 
 def check_queries(previous: RunReport | None, files: Sequence[FileReport]) -> None:
@@ -100,12 +127,15 @@ def check_queries(previous: RunReport | None, files: Sequence[FileReport]) -> No
 
 
 def _is_readable(file: str) -> bool:
-    """Whether a file, by its shown name, can still be opened."""
+    """Whether a file, by its shown name, can still be opened, and is a file."""
     try:
-        os.close(os.open(file, os.O_RDONLY | os.O_NONBLOCK))
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
     except (OSError, ValueError):
         return False
-    return True
+    try:
+        return stat.S_ISREG(os.fstat(descriptor).st_mode)
+    finally:
+        os.close(descriptor)
 
 
 def check_space(out: Path, planned: Plan, previous: RunReport | None) -> None:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -24,7 +23,7 @@ from drugmentions.failpoints import failpoint
 from drugmentions.graph import Standing
 from drugmentions.guards import check_queries, check_shrink, check_space, locked
 from drugmentions.lists import DrugLists
-from drugmentions.model import EMPTY_FILE, REJECT, Batch, Kind, Part, Parts, SourceFile
+from drugmentions.model import EMPTY_FILE, REJECT, Batch, Fingerprint, Kind, Part, Parts, SourceFile
 from drugmentions.plan import Carried, Plan, make_batch, plan, recognised_by
 from drugmentions.report import (
     RUN_SCHEMA,
@@ -57,6 +56,9 @@ class Progress:
     def step(self, name: str) -> None:
         """A step begins."""
 
+    def warning(self, message: str) -> None:
+        """Something went wrong that does the outputs no harm."""
+
 
 def run(
     inputs: Sequence[str],
@@ -81,7 +83,7 @@ def run(
         with clock.timed("plan"):
             previous, store = read_report(out), workspace.load(full=full)
             planned = plan_run(inputs, config, store)
-            if not (allow_shrink or config.run.keep_missing):
+            if not allow_shrink:
                 check_shrink(previous, planned, store)
             check_space(out, planned, previous)
         failpoint("planned")
@@ -109,14 +111,19 @@ def run(
                 config=without_passwords(config),
                 lexicon=published.lexicon,
                 counts=totals(files) | published.counts,
-                changes=changes_since(previous, planned, made_of, published.changes),
+                changes=changes_since(
+                    previous, planned, published.changes, nothing_new=_is_known(made_of, previous, store)
+                ),
                 made_of=made_of,
                 outputs=published.outputs,
                 ignored=list(planned.ignored),
                 files=files,
             )
             write_report(report, out)
-            _leave(parts, lists, config, published.drugs, store, workspace)
+            try:
+                _leave(parts, lists, config, made_of, published, store, workspace)
+            except OSError as error:
+                progress.warning(f"{error}: the next run will do all of this again")
     return report
 
 
@@ -172,12 +179,14 @@ def _bring_up_to_date(
         batches=tuple(make_batch(files) for files in map(list, left) if files),
         unreadable=(*planned.unreadable, *lost),
     )
-    if config.run.keep_missing:
-        return planned, [workspace.keep(some) for some in parts]
-    gone = planned.missing
-    return planned, [
-        workspace.keep(some) if any(file.file in gone for file in some.batch.files) else some for some in parts
-    ]
+    return planned, [workspace.keep(some) if _is_to_be_kept(some, planned, store, config) else some for some in parts]
+
+
+def _is_to_be_kept(parts: Parts, planned: Plan, store: Store, config: Config) -> bool:
+    """Whether a batch belongs into OUT/kept: as all do if that is asked for, and what came from there."""
+    names = {file.file for file in parts.batch.files}
+    was_kept = {file.file for some in store.parts if some.batch.name in store.kept for file in some.batch.files}
+    return config.run.keep_missing or not names.isdisjoint(planned.missing | was_kept)
 
 
 class _Step(NamedTuple):
@@ -286,14 +295,16 @@ def check_limit(files: Sequence[FileReport], config: Config) -> None:
 class _Published(NamedTuple):
     """What the outputs hold.
 
-    changes: the drugs whose mentions are others than before. drugs: a table of the graph's drugs, for the next run.
+    changes: the drugs whose mentions are others than before; None: nobody knows. drugs: a table of the graph's drugs,
+    for the next run. fingerprints: what the outputs were when they were described.
     """
 
     lexicon: LexiconReport
     counts: dict[str, int]
-    changes: tuple[DrugChange, ...]
+    changes: tuple[DrugChange, ...] | None
     outputs: dict[str, Output]
     drugs: Part | None
+    fingerprints: dict[str, Fingerprint]
 
 
 _COUNTED = ("publications", "merged", "mentions", "rejects")
@@ -301,7 +312,10 @@ _COUNTED = ("publications", "merged", "mentions", "rejects")
 
 def _made_of(planned: Plan, parts: Sequence[Parts], lists: DrugLists, config: Config) -> str:
     """Digest of all that the outputs depend on: what has the same digest has the same outputs."""
-    files = sorted((file for some in parts for file in some.batch.files), key=lambda file: file.file)
+    files = sorted(
+        ((file, count) for some in parts for file, count in zip(some.batch.files, some.counts, strict=True)),
+        key=lambda pair: pair[0].file,
+    )
     refused = sorted((file.file, file.note) for file in planned.unreadable)
     return sha256(msgspec.json.encode((VERSION, lists.made_of, _sources(config, parts), files, refused))).hexdigest()
 
@@ -312,25 +326,31 @@ def _sources(config: Config, parts: Sequence[Parts]) -> list[str]:
     return sorted(configured | {file.source for some in parts for file in some.batch.files})
 
 
+def _is_known(made_of: str, previous: RunReport | None, store: Store) -> bool:
+    """Whether the last run ended with the same inputs and configuration."""
+    return previous is not None and previous.made_of == store.made_of == made_of
+
+
 def _standing(out: Path, made_of: str, previous: RunReport | None, store: Store) -> _Published | None:
     """What is published, if a run would publish the same again, and every file is whole."""
-    if previous is None or previous.made_of != made_of:
+    if previous is None or previous.made_of != made_of or not set(_COUNTED) <= previous.counts.keys():
         return None
-    if not all(_is_unchanged(out, name, store) or is_whole(out / name, previous.outputs.get(name)) for name in OUTPUTS):
+    found = {name: present for name in OUTPUTS if (present := current_fingerprint(out / name))}
+    unsure = [name for name in OUTPUTS if name not in found or found[name] != store.outputs.get(name)]
+    if not all(is_whole(out / name, previous.outputs.get(name)) for name in unsure):
         return None
     counts = {name: previous.counts[name] for name in _COUNTED}
-    return _Published(previous.lexicon, counts, (), previous.outputs, store.drugs)
-
-
-def _is_unchanged(out: Path, name: str, store: Store) -> bool:
-    return name in store.outputs and current_fingerprint(out / name) == store.outputs[name]
+    drugs = store.drugs if _standing_graph(out, store) else None
+    return _Published(previous.lexicon, counts, (), previous.outputs, drugs, found)
 
 
 def _standing_graph(out: Path, store: Store) -> Standing | None:
     """The graph in `out`, if it is the one that the last run left."""
-    if store.drugs is None or not all(_is_unchanged(out, name, store) for name in (GRAPH, MENTIONS)):
+    if store.drugs is None or not {GRAPH, MENTIONS} <= store.outputs.keys():
         return None
-    return Standing(out / GRAPH, out / MENTIONS, pl.read_parquet(store.drugs.path, glob=False))
+    drugs = pl.read_parquet(store.drugs.path, glob=False)
+    standing = Standing(out / GRAPH, out / MENTIONS, (store.outputs[GRAPH], store.outputs[MENTIONS]), drugs)
+    return standing if standing.stands() else None
 
 
 def _publish(
@@ -345,12 +365,14 @@ def _publish(
     """Assemble the parts, and replace what is published but for what provably stays the same."""
     out, lexicon = workspace.out, lists.lexicon
     others = pl.concat([lists.read.rejects, _unreadable_rejects(planned.unreadable)])
-    changes: list[DrugChange] = []
+    changes: list[tuple[DrugChange, ...] | None] = []
 
     def compare(table: Path) -> None:
-        known = previous is not None and is_whole(out / MENTIONS, previous.outputs.get(MENTIONS))
-        changes.extend(mention_changes(out / MENTIONS if known else None, table))
+        old = out / MENTIONS if previous else None
+        known = old is None or (previous is not None and is_whole(old, previous.outputs.get(MENTIONS)))
+        changes.append(mention_changes(old, table) if known else None)
 
+    standing = _standing_graph(out, store)
     with workspace.scratch_dir("assemble") as scratch:
         assembled = assemble(
             parts,
@@ -359,13 +381,17 @@ def _publish(
             _sources(config, parts),
             out,
             scratch,
-            standing=_standing_graph(out, store),
+            standing=standing,
             before_replacing=compare,
         )
     drugs = store.drugs if assembled.drugs is None else workspace.write_table("drugs", assembled.drugs)
-    with ThreadPoolExecutor() as pool:  # hashing lets go of the interpreter
-        outputs = dict(zip(OUTPUTS, pool.map(describe_output, (out / name for name in OUTPUTS)), strict=True))
-    return _Published(lexicon_report(lexicon), assembled.counts, tuple(changes), outputs, drugs)
+    outputs = {name: output for name, (output, _) in assembled.outputs.items()}
+    fingerprints = {name: found for name, (_, found) in assembled.outputs.items()}
+    if standing and assembled.drugs is None:
+        fingerprints |= dict(zip((GRAPH, MENTIONS), standing.fingerprints, strict=True))
+        outputs |= {name: describe_output(out / name) for name in (GRAPH, MENTIONS)}
+    changed = changes[0] if changes else ()
+    return _Published(lexicon_report(lexicon), assembled.counts, changed, outputs, drugs, fingerprints)
 
 
 def _unreadable_rejects(files: Sequence[SourceFile]) -> pl.DataFrame:
@@ -374,7 +400,13 @@ def _unreadable_rejects(files: Sequence[SourceFile]) -> pl.DataFrame:
 
 
 def _leave(
-    parts: Sequence[Parts], lists: DrugLists, config: Config, drugs: Part | None, store: Store, workspace: Workspace
+    parts: Sequence[Parts],
+    lists: DrugLists,
+    config: Config,
+    made_of: str,
+    published: _Published,
+    store: Store,
+    workspace: Workspace,
 ) -> None:
     """Leave the next run word of all that this one did, and remove what nobody needs any more."""
     left = Store(
@@ -386,12 +418,23 @@ def _leave(
         lexicon_of=lists.made_of,
         lexicon=lists.digest,
         terms=lists.terms(),
-        outputs={name: print_ for name in OUTPUTS if (print_ := current_fingerprint(workspace.out / name))},
-        drugs=drugs,
+        made_of=made_of,
+        outputs=_ours(workspace.out, published.fingerprints),
+        drugs=published.drugs,
     )
     if left != store:
         workspace.write_manifest(left)
     workspace.collect(left)
+
+
+def _ours(out: Path, described: dict[str, Fingerprint]) -> dict[str, Fingerprint]:
+    """Fingerprints of the published files, but for those of another run, should one have slipped past the lock."""
+    found = {name: present for name in described if (present := current_fingerprint(out / name))}
+    return {
+        name: present
+        for name, present in found.items()
+        if msgspec.structs.replace(present, ctime=0) == msgspec.structs.replace(described[name], ctime=0)
+    }
 
 
 class _Clock:

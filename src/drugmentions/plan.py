@@ -117,7 +117,7 @@ def plan_drug_lists(paths: Iterable[str], config: Config) -> tuple[list[SourceFi
 
 def recognised_by(config: Config) -> str:
     """What recognising files depends on beside the files: changed, every file is looked at again."""
-    return sha256(msgspec.json.encode((VERSION, config.source))).hexdigest()
+    return sha256(msgspec.json.encode((VERSION, config.source, config.run.drugs))).hexdigest()
 
 
 def _known_files(store: Store, config: Config) -> Mapping[str, SourceFile]:

@@ -22,12 +22,13 @@ RUN_SCHEMA = "drugmentions/run/1"
 
 
 class FileReport(FileCounts, kw_only=True, frozen=True, gc=False):
-    """What a source file was taken for, and what became of its records."""
+    """What a source file was taken for, and what became of its records. `modified`: nanoseconds since 1970."""
 
     kind: str
     source: str
     format: str
     bytes: int
+    modified: int
     note: str
 
 
@@ -71,15 +72,15 @@ class FileChanges(msgspec.Struct, frozen=True):
 class Changes(msgspec.Struct, frozen=True):
     """What differs from the run before, which started at `since` (null: there was none).
 
-    `nothing_new`: inputs and configuration are what they were, and so are the outputs. `added`, `removed`: mentions.
-    `drugs`: those whose mentions changed, by name.
+    `nothing_new`: inputs and configuration are what they were, and so are the outputs. `added`, `removed`: mentions,
+    null where the ones before are lost. `drugs`: those whose mentions changed, by name.
     """
 
     since: str | None
     nothing_new: bool
     files: FileChanges
-    added: int
-    removed: int
+    added: int | None
+    removed: int | None
     drugs: tuple[DrugChange, ...]
 
 
@@ -146,6 +147,7 @@ def _file_report(file: SourceFile, counts: FileCounts, note: str) -> FileReport:
         source=file.source,
         format=file.format,
         bytes=max(file.fingerprint.size, 0),
+        modified=file.fingerprint.mtime,
         note=note,
         **msgspec.structs.asdict(counts),
     )

@@ -210,9 +210,12 @@ def test_records_of_files_that_are_gone_are_kept(command: Command, inputs: Path,
         ("EPINEPHRINE", "9"),
     }
     (inputs / "pubmed_2.csv").unlink()
-    done = command("run", "in", "--allow-shrink")  # wasn't kept: the run that read it wasn't asked to
-    assert ("EPINEPHRINE", "9") not in outputs().found()
-    assert done.code == 0
+    (inputs / "pubmed_3.csv").write_text("id,title\n10,Mice\n")
+    assert command("run", "in").code == 0
+    (inputs / "pubmed_3.csv").unlink()
+    assert command("run", "in", "--allow-shrink").code == 0  # was never to be kept, as the others are for good
+    assert {("EPINEPHRINE", "9"), ("MICE", "1")} <= outputs().found()
+    assert ("MICE", "10") not in outputs().found()
 
 
 def test_damaged_records_of_files_that_are_gone_are_not_lost_silently(
@@ -370,3 +373,23 @@ def test_a_terminal_obeys_nothing_that_a_file_holds(command: Command, inputs: Pa
     assert done.code == 0
     assert not any("\x1b" in text or "\x07" in text for text in shown)
     assert any("\\x1b" in text for text in shown)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("rejects.parquet", ["rejects"]),
+        ("mentions.parquet", ["adhoc", "top-journal"]),
+        ("mentions.parquet", ["adhoc", "journals", "ethanol"]),
+        ("mentions.parquet", ["export", "mentions", "-o", "x.csv"]),
+    ],
+)
+def test_a_damaged_table_is_an_error_of_the_output(
+    command: Command, inputs: Path, tmp_path: Path, name: str, words: list[str]
+) -> None:
+    (inputs / "pubmed_2.csv").write_text(MORE)
+    assert command("run", "in").code == 0
+    table = tmp_path / "out" / name
+    content = table.read_bytes()
+    table.write_bytes(content[:4] + bytes(255 - byte for byte in content[4:-200]) + content[-200:])
+    assert_error(command(*words), 4, "out", "drugmentions run")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from drugmentions.cli.damage import tells_damage
 from drugmentions.cli.narrate import narrator
 from drugmentions.cli.options import Format, GraphPath, Log, LogFormat, Quiet
 
@@ -29,6 +30,7 @@ class By(StrEnum):
 
 
 @app.command("top-journal")
+@tells_damage
 def top_journal_command(
     path: GraphPath = Path("out"),
     source: Annotated[
@@ -54,6 +56,7 @@ def top_journal_command(
 
 
 @app.command("related")
+@tells_damage
 def related_command(
     drug: Drug,
     path: GraphPath = Path("out"),
@@ -71,6 +74,7 @@ def related_command(
 
 
 @app.command("journals")
+@tells_damage
 def journals_command(
     drug: Drug,
     path: GraphPath = Path("out"),
@@ -88,6 +92,7 @@ def journals_command(
 
 
 @app.command("drugs")
+@tells_damage
 def drugs_command(
     journal: Annotated[str, typer.Argument(help="A journal's name, in any case.")],
     path: GraphPath = Path("out"),
@@ -105,6 +110,7 @@ def drugs_command(
 
 
 @app.command("frequent")
+@tells_damage
 def frequent_command(
     path: GraphPath = Path("out"),
     by: Annotated[By, typer.Option("--by", help="Count drugs, or the terms that matched.")] = By.TERM,
@@ -129,6 +135,7 @@ def frequent_command(
 
 
 @app.command("mentions")
+@tells_damage
 def mentions_command(
     drug: Drug,
     path: GraphPath = Path("out"),

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from drugmentions.cli.damage import tells_damage
 from drugmentions.cli.narrate import narrator
 from drugmentions.cli.options import Log, LogFormat, Out, Quiet
 
@@ -19,6 +20,7 @@ class Table(StrEnum):
     MERGES = "merges"
 
 
+@tells_damage
 def export_command(
     table: Annotated[Table, typer.Argument(help="publications: every record that could be read, before merging.")],
     file: Annotated[

@@ -11,7 +11,14 @@ from drugmentions.cli.narrate import narrator, printable
 from drugmentions.pipeline import Progress as Observer
 
 
-class _Display(Observer):
+class _Narrating(Observer):
+    """Says what a person should know, and nothing of what goes on."""
+
+    def warning(self, message: str) -> None:
+        narrator.warn(message)
+
+
+class _Display(_Narrating):
     """Shows a run's progress: bytes of batches done, of files the number, and how fast publications are searched."""
 
     def __init__(self, progress: Progress) -> None:
@@ -40,7 +47,7 @@ class _Display(Observer):
 def progress_display() -> Iterator[Observer]:
     """A run's observer: a live display where stderr is a terminal, else a silent one."""
     if narrator.quiet or narrator.as_json or not sys.stderr.isatty():
-        yield Observer()
+        yield _Narrating()
         return
     columns = (
         TextColumn("{task.description}", markup=False),

@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
+from drugmentions.cli.damage import tells_damage
 from drugmentions.cli.narrate import narrator
 from drugmentions.cli.options import Format, Log, LogFormat, Out, Quiet
 
 _SHOWN = 100
 
 
+@tells_damage
 def rejects_command(
     out: Out = Path("out"),
     limit: Annotated[int, typer.Option("--limit", "-n", min=0, help="Show so many records; 0: all.")] = _SHOWN,
