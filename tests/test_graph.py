@@ -13,10 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from drugmentions import graph
 from drugmentions.durable import current_fingerprint
 from drugmentions.errors import OutputError
-from drugmentions.graph import GRAPH_MENTION, Standing, index_drugs, load_graph, write_graph
+from drugmentions.graph import encoding, form, writing
+from drugmentions.graph.reading import GRAPH_MENTION, load_graph
+from drugmentions.graph.writing import Standing, index_drugs, write_graph
 from drugmentions.model import MENTION, MENTION_PART
 
 GOLDEN = Path(__file__).parent / "golden" / "graph.json"
@@ -67,10 +68,10 @@ def write(tmp_path: Path) -> Writer:
 
 
 def assert_drugs_stand_there(drugs: pl.DataFrame, written: bytes) -> None:
-    at = len(graph._HEAD)
+    at = len(form.HEAD)
     for row in drugs.to_dicts():
         assert orjson.loads(written[at : at + row["bytes"]])["drug"] == row["drug"]
-        at += row["bytes"] + len(graph._BETWEEN)
+        at += row["bytes"] + len(form.BETWEEN)
 
 
 def test_the_bytes_of_a_graph(write: Writer) -> None:
@@ -157,9 +158,9 @@ mentions = st.lists(
 def test_order_and_buckets_change_nothing(write: Writer, rows: list[dict[str, Any]], random: Any, bucket: int) -> None:
     whole, table = write(rows)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(graph, "BUCKET", bucket)
-        patched.setattr(graph, "_GROUP", 2)
-        patched.setattr(graph, "_PIECE", 2)
+        patched.setattr(writing, "BUCKET", bucket)
+        patched.setattr(writing, "_GROUP", 2)
+        patched.setattr(encoding, "PIECE", 2)
         again, table_again = write(random.sample(rows, len(rows)))
     assert again == whole
     assert table_again.equals(table)
@@ -181,8 +182,8 @@ def test_what_stands_is_copied_and_changes_nothing(
     kept = [row for row in rows + more if row["drug"] in drugs["drug"]]
     standing: list[Standing] = []
     with pytest.MonkeyPatch.context() as patched:
-        for name, value in (("BUCKET", bucket), ("_GROUP", 2), ("_PIECE", 2)):
-            patched.setattr(graph, name, value)
+        for module, name, value in ((writing, "BUCKET", bucket), (writing, "_GROUP", 2), (encoding, "PIECE", 2)):
+            patched.setattr(module, name, value)
         write(rows, standing=standing)
         beside, table_beside = write(kept, sources, drugs, standing)
         back, table_back = write(rows, standing=standing)
@@ -197,13 +198,13 @@ def test_drugs_that_stand_are_not_encoded_again(write: Writer, monkeypatch: pyte
     standing: list[Standing] = []
     write(rows, standing=standing)
     encoded: list[list[str]] = []
-    lines = graph._drug_lines
+    lines = encoding.drug_lines
 
     def noted(ordered: pl.DataFrame, drugs: pl.DataFrame, sources: Any) -> pl.Series:
         encoded.append(drugs["drug"].to_list())
         return lines(ordered, drugs, sources)
 
-    monkeypatch.setattr(graph, "_drug_lines", noted)
+    monkeypatch.setattr(encoding, "drug_lines", noted)
     write([*rows, mention("β-carotene", id="3")], standing=standing)
     assert encoded == [["β-carotene"]]
 
@@ -214,8 +215,8 @@ def test_what_is_written_is_read_back(write: Writer, tmp_path: Path, rows: list[
     written, table = write(rows)
     path = tmp_path / "0" / "again.json"
     order = GRAPH_MENTION.names()
-    for form in (written, orjson.dumps(orjson.loads(written), option=orjson.OPT_INDENT_2)):
-        path.write_bytes(form)
+    for text in (written, orjson.dumps(orjson.loads(written), option=orjson.OPT_INDENT_2)):
+        path.write_bytes(text)
         found = load_graph(path)
         assert found.drugs.equals(DRUGS)
         wanted = table.select(order).with_columns(

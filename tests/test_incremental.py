@@ -30,6 +30,7 @@ from drugmentions import (
     pipeline,
     plan,
     scan_publications,
+    upkeep,
 )
 from drugmentions.config import Config, Matching, Run, Source
 from drugmentions.errors import AccountingError, OutputError, ShrunkError, UnstableInputError
@@ -256,7 +257,7 @@ def test_a_run_with_nothing_new_reads_no_data(landing: Path, monkeypatch: pytest
     first = api.run("in")
     written = {path: path.stat() for path in Path("out").rglob("*") if path.is_file() and path.name != "run.json"}
     with monkeypatch.context() as patch:
-        for module, name in ((plan, "detect"), (pipeline, "extract"), (lists, "read_drug_lists"), (assemble, "merge")):
+        for module, name in ((plan, "detect"), (upkeep, "extract"), (lists, "read_drug_lists"), (assemble, "merge")):
             patch.setattr(module, name, refuse)
         opened = counted(patch, os, "open")  # first bytes of source files, and parts that don't check
         second = api.run("in")
@@ -271,7 +272,7 @@ def test_a_run_with_nothing_new_reads_no_data(landing: Path, monkeypatch: pytest
 
 def test_full_reads_everything_again(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     api.run("in")
-    extracted = counted(monkeypatch, pipeline, "extract")
+    extracted = counted(monkeypatch, upkeep, "extract")
     config = Config()
     run(["in"], config, full=True)
     assert len(extracted) == 3
@@ -287,7 +288,7 @@ def test_a_killed_run_goes_on_with_the_batches_that_it_had_finished(
         with pytest.raises(Killed):
             api.run("in")
     write_records(landing / "pubmed_3.csv", [{"id": "9", "title": "Atropine", "date": "", "journal": ""}])
-    extracted = counted(monkeypatch, pipeline, "extract")
+    extracted = counted(monkeypatch, upkeep, "extract")
     api.run("in")
     assert [batch.files[0].file for batch in extracted] == ["in/pubmed_2.csv", "in/pubmed_3.csv"]
     assert_as_fresh(landing)
@@ -297,7 +298,7 @@ def test_a_changed_file_costs_itself_and_not_its_neighbours(landing: Path, monke
     monkeypatch.setattr(plan, "BATCH_FILES", 10)
     api.run("in")
     write_records(landing / "pubmed_1.csv", [{"id": "1", "title": "Atropine", "date": "", "journal": ""}])
-    read = counted(monkeypatch, pipeline, "extract")
+    read = counted(monkeypatch, upkeep, "extract")
     report = api.run("in")
     assert [[file.file for file in batch.files] for batch in read] == [["in/pubmed_1.csv"]]
     assert (report.changes.files.known, report.changes.files.changed) == (2, 1)
@@ -336,10 +337,10 @@ def test_few_new_terms_are_searched_for_by_themselves(landing: Path, monkeypatch
     write_records(landing / "pubmed_0.csv", rows)
     api.run("in")
     (landing / "drugs.csv").write_text("drug\nETHANOL\nATROPINE\nTROPANE\n")
-    for module, name in ((pipeline, "extract"), (pipeline, "match")):
+    for module, name in ((upkeep, "extract"), (upkeep, "match")):
         monkeypatch.setattr(module, name, refuse)
     searched: list[int] = []
-    progress = pipeline.Progress()
+    progress = upkeep.Progress()
     monkeypatch.setattr(progress, "rows", searched.append)
     report = run(["in"], Config(), progress)
     assert sum(searched) == 4  # of eight titles
@@ -353,7 +354,7 @@ def test_a_lexicon_with_many_changes_is_matched_as_a_whole(landing: Path, monkey
     api.run("in")
     monkeypatch.setattr(carryover, "FEW", 1)
     (landing / "drugs.csv").write_text("drug\nETHANOL\nMICE\nRATS\n")
-    monkeypatch.setattr(pipeline, "match_again", refuse)
+    monkeypatch.setattr(upkeep, "match_again", refuse)
     assert api.run("in").counts["mentions"] == 6
     assert_as_fresh(landing)
 
@@ -366,7 +367,7 @@ def test_a_file_that_changes_once_while_it_is_read_is_read_again(
     landing: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     file = landing / "pubmed_1.csv"
-    monkeypatch.setattr(pipeline, "extract", changing_once(file, how))
+    monkeypatch.setattr(upkeep, "extract", changing_once(file, how))
     report = api.run("in", max_rejects="0")
     assert report.counts["files"] == (2 if how == "vanishes" else 3)
     monkeypatch.undo()
@@ -408,7 +409,7 @@ def test_a_file_that_changes_all_the_time_is_a_reject(landing: Path, monkeypatch
         return done
 
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "extract", change_always)
+        patch.setattr(upkeep, "extract", change_always)
         report = api.run("in")
     assert {(file.file, file.note) for file in report.files if file.note} == {
         ("in/pubmed_1.csv", "changed while it was read")
@@ -468,7 +469,7 @@ def test_rows_that_are_missing_from_parts_stop_the_run(landing: Path, monkeypatc
         pl.read_parquet(parts.publications.path).clear().write_parquet(parts.publications.path)
         return parts
 
-    monkeypatch.setattr(pipeline, "extract", lossy)
+    monkeypatch.setattr(upkeep, "extract", lossy)
     with pytest.raises(AccountingError, match="publications"):
         api.run("in")
     assert Path("out/graph.json").read_bytes() == before
@@ -498,7 +499,7 @@ def test_kept_records_outlive_a_change_of_version(landing: Path, monkeypatch: py
     graph = Path("out/graph.json").read_bytes()
     (landing / "pubmed_1.csv").unlink()
     monkeypatch.setattr(cache, "VERSION", "later")
-    extracted = counted(monkeypatch, pipeline, "extract")
+    extracted = counted(monkeypatch, upkeep, "extract")
     run(["in"], keep)
     assert len(extracted) == 2  # what is there is read anew, what is gone is carried over
     assert Path("out/graph.json").read_bytes() == graph
@@ -508,7 +509,7 @@ def test_kept_records_outlive_a_change_of_version(landing: Path, monkeypatch: py
 
 def test_free_space_is_checked_before_anything_is_read(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("drugmentions.guards.shutil.disk_usage", lambda _path: SimpleNamespace(free=10))
-    monkeypatch.setattr(pipeline, "extract", refuse)
+    monkeypatch.setattr(upkeep, "extract", refuse)
     with pytest.raises(OutputError, match="needed at least"):
         api.run("in")
     assert not Path("out").exists()

@@ -11,7 +11,7 @@ import polars as pl
 from drugmentions.config import Config, Matching, load_config
 from drugmentions.errors import NoDrugsError
 from drugmentions.extract import read_drug_lists
-from drugmentions.graph import Graph, load_graph
+from drugmentions.graph.reading import Graph, load_graph
 from drugmentions.lists import check_lexicon
 from drugmentions.matching.check import FINDINGS, find_flaws
 from drugmentions.matching.engine import find_mentions

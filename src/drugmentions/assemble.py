@@ -11,7 +11,7 @@ import polars as pl
 from drugmentions.cache import GRAPH, MENTIONS, REJECTS, Output, describe_output
 from drugmentions.durable import fingerprint, replacing
 from drugmentions.failpoints import failpoint
-from drugmentions.graph import Standing, index_drugs, write_graph
+from drugmentions.graph.writing import Standing, index_drugs, write_graph
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.merging import Merging, merge
 from drugmentions.model import MENTION_PART, PUBLICATION, REJECT, Fingerprint, Parts

@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +27,8 @@ from drugmentions.durable import (
 )
 from drugmentions.errors import OutputError
 from drugmentions.failpoints import failpoint
-from drugmentions.model import FileCounts, Fingerprint, Part, Parts, SourceFile
+from drugmentions.manifest import VERSION, ListFile, State, Store, Stored, manifest_rows, with_files, without_files
+from drugmentions.model import Part, Parts
 
 GRAPH: Final = "graph.json"
 MENTIONS: Final = "mentions.parquet"
@@ -39,24 +39,8 @@ RUN: Final = "run.json"
 LOCK: Final = ".lock"
 KEPT: Final = "kept"
 
-VERSION: Final = f"{version('drugmentions')}/2"
-"""Of what parts hold; those of another version are made anew."""
-
-MANIFEST_SCHEMA: Final = pl.Schema(
-    {
-        "file": pl.String,
-        "kind": pl.String,
-        "batch": pl.String,
-        **dict.fromkeys(("read", "publications", "deletions", "rejects", "blanks", "unread_dates"), pl.Int64),
-        "source_file": pl.String,
-    }
-)
-"""One row per source file: its batch (null for a drug list), what became of its records, and all that was known of it
-(`SourceFile` as JSON)."""
-
 _ENTRY: Final = ".entry.json"
 _STATE: Final = "drugmentions"
-_COUNTS: Final = MANIFEST_SCHEMA.names()[3:-1]
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -64,62 +48,6 @@ class Output(msgspec.Struct, frozen=True):
 
     bytes: int
     sha256: str
-
-
-class ListFile(msgspec.Struct, frozen=True):
-    """A drug list, and what became of its entries."""
-
-    file: SourceFile
-    counts: FileCounts
-
-
-class Store(msgspec.Struct, frozen=True, kw_only=True):
-    """What earlier runs left that can be used.
-
-    parts: those that check; `mentions` is None where only these are lost. Where two hold the same file, the first is
-        to be used.
-    published: names of the batches that a manifest named; kept: of those in OUT/kept, from which files that are gone
-        still count; damaged: those of them that don't check.
-    recognised_by: what source files were recognised by.
-    lexicon_of: what the lexicon of digest `lexicon` was made of; terms: a table of its terms.
-    made_of: what the outputs were made of; outputs: their fingerprints; drugs: a table of the drugs in the graph, and
-        where each stands.
-    """
-
-    parts: tuple[Parts, ...] = ()
-    published: frozenset[str] = frozenset()
-    kept: frozenset[str] = frozenset()
-    damaged: tuple[Parts, ...] = ()
-    lists: tuple[ListFile, ...] = ()
-    recognised_by: str = ""
-    lexicon_of: str = ""
-    lexicon: str = ""
-    terms: Part | None = None
-    made_of: str = ""
-    outputs: dict[str, Fingerprint] = {}
-    drugs: Part | None = None
-
-
-class _Stored(msgspec.Struct, frozen=True):
-    """Parts as an entry or the manifest holds them: paths relative to OUT, in the manifest without files and counts."""
-
-    version: str
-    written: int
-    parts: Parts
-
-
-class _State(msgspec.Struct, frozen=True):
-    """What the manifest holds beside its rows."""
-
-    version: str
-    parts: tuple[_Stored, ...]
-    recognised_by: str
-    lexicon_of: str
-    lexicon: str
-    terms: Part | None
-    made_of: str
-    outputs: dict[str, Fingerprint]
-    drugs: Part | None
 
 
 class _Reported(msgspec.Struct):
@@ -232,31 +160,19 @@ class Workspace:
             return None
         return Part(str(path), part.sha256, present)
 
-    def _read_manifest(self) -> tuple[_State, tuple[ListFile, ...]] | None:
+    def _read_manifest(self) -> tuple[State, tuple[ListFile, ...]] | None:
         """The manifest, None where there is none that checks. Its digest is compared before Polars parses it."""
         try:
             if digest(self.manifest) not in self._accepted_sums():
                 return None
             metadata = pl.read_parquet_metadata(self.manifest)
-            state = msgspec.json.decode(metadata[_STATE], type=_State)
+            state = msgspec.json.decode(metadata[_STATE], type=State)
             rows = pl.read_parquet(self.manifest, glob=False)
         except (OSError, ValueError, KeyError, pl.exceptions.PolarsError):
             return None
         if state.version != VERSION:
             return None
-        files = msgspec.json.decode(_json_array(rows["source_file"]), type=list[SourceFile])
-        counts = msgspec.convert(rows.select("file", *_COUNTS).to_dicts(), list[FileCounts])
-        members: dict[str | None, list[int]] = {}
-        for number, batch in enumerate(rows["batch"].to_list()):
-            members.setdefault(batch, []).append(number)
-        stored = []
-        for entry in state.parts:
-            at = members.get(entry.parts.batch.name, [])
-            batch = msgspec.structs.replace(entry.parts.batch, files=tuple(files[number] for number in at))
-            whole = msgspec.structs.replace(entry.parts, batch=batch, counts=tuple(counts[number] for number in at))
-            stored.append(msgspec.structs.replace(entry, parts=whole))
-        lists = tuple(ListFile(files[number], counts[number]) for number in members.get(None, []))
-        return msgspec.structs.replace(state, parts=tuple(stored)), lists
+        return with_files(state, rows)
 
     def _accepted_sums(self) -> list[str]:
         try:
@@ -264,13 +180,13 @@ class Workspace:
         except (OSError, ValueError):
             return []
 
-    def _read_entries(self, directory: Path, *, strict: bool = False) -> Iterator[_Stored]:
+    def _read_entries(self, directory: Path, *, strict: bool = False) -> Iterator[Stored]:
         """Entries of batches that runs left; `strict`: raise OutputError for one that doesn't check."""
         for path in sorted(directory.glob(f"*{_ENTRY}")):
             try:
                 sha256, _, body = path.read_bytes().partition(b"\n")
                 if sha256.decode("latin-1") == hashlib.sha256(body).hexdigest():
-                    yield msgspec.json.decode(body, type=_Stored)
+                    yield msgspec.json.decode(body, type=Stored)
                     continue
             except (OSError, msgspec.DecodeError):
                 pass
@@ -316,18 +232,18 @@ class Workspace:
             shutil.copyfile(part.path, temporary)
         return seal(target)
 
-    def _as_stored(self, parts: Parts) -> _Stored:
+    def _as_stored(self, parts: Parts) -> Stored:
         files = {name: self._relative(getattr(parts, name)) for name in ("publications", "rejects", "mentions")}
-        return _Stored(VERSION, time.time_ns(), msgspec.structs.replace(parts, **files))
+        return Stored(VERSION, time.time_ns(), msgspec.structs.replace(parts, **files))
 
     def _relative(self, part: Part | None) -> Part | None:
         return msgspec.structs.replace(part, path=os.path.relpath(part.path, self.out)) if part else None
 
     def write_manifest(self, store: Store) -> None:
         """Name what is in force, in one step."""
-        state = _State(
+        state = State(
             version=VERSION,
-            parts=tuple(self._as_stored(_without_files(parts)) for parts in store.parts),
+            parts=tuple(self._as_stored(without_files(parts)) for parts in store.parts),
             recognised_by=store.recognised_by,
             lexicon_of=store.lexicon_of,
             lexicon=store.lexicon,
@@ -337,7 +253,7 @@ class Workspace:
             drugs=self._relative(store.drugs),
         )
         with replacing(self.manifest) as temporary:
-            rows = _manifest_rows(store)
+            rows = manifest_rows(store)
             rows.write_parquet(temporary, metadata={_STATE: msgspec.json.encode(state).decode()})
             with replacing(self._sums) as sums:  # one of the two fits at any moment
                 sums.write_text("\n".join([*self._accepted_sums()[-1:], digest(temporary)]))
@@ -398,7 +314,7 @@ def kept_damaged(path: Path) -> OutputError:
     )
 
 
-def _newest(entry: _Stored) -> int:
+def _newest(entry: Stored) -> int:
     return -entry.written
 
 
@@ -415,32 +331,3 @@ def describe_output(path: Path) -> Output:
 
 def _paths(parts: Parts) -> set[Path]:
     return {Path(part.path) for part in (parts.publications, parts.rejects, parts.mentions) if part}
-
-
-def _without_files(parts: Parts) -> Parts:
-    return msgspec.structs.replace(parts, batch=msgspec.structs.replace(parts.batch, files=()), counts=())
-
-
-def _json_array(texts: pl.Series) -> bytes:
-    joined: str = texts.str.join(",").item()
-    return f"[{joined}]".encode()
-
-
-def _manifest_rows(store: Store) -> pl.DataFrame:
-    files = [file for parts in store.parts for file in parts.batch.files]
-    counts = [count for parts in store.parts for count in parts.counts]
-    batches: list[str | None] = [parts.batch.name for parts in store.parts for _ in parts.batch.files]
-    files += [entry.file for entry in store.lists]
-    counts += [entry.counts for entry in store.lists]
-    batches += [None] * len(store.lists)
-    encoder = msgspec.json.Encoder()
-    return pl.DataFrame(
-        {
-            "file": [file.file for file in files],
-            "kind": [str(file.kind) for file in files],
-            "batch": batches,
-            **{name: [getattr(count, name) for count in counts] for name in _COUNTS},
-            "source_file": [encoder.encode(file).decode() for file in files],
-        },
-        schema=MANIFEST_SCHEMA,
-    )

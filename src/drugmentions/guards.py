@@ -10,9 +10,10 @@ from typing import Final, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from drugmentions.cache import LOCK, Store
+from drugmentions.cache import LOCK
 from drugmentions.durable import output_errors
 from drugmentions.errors import LockedError, OutputError, ShrunkError
+from drugmentions.manifest import Store
 from drugmentions.model import Compression, Format, Kind
 from drugmentions.plan import Plan
 from drugmentions.report import FileReport, RunReport

@@ -8,12 +8,13 @@ from typing import NamedTuple
 import msgspec
 import polars as pl
 
-from drugmentions.cache import VERSION, ListFile, Store, Workspace
+from drugmentions.cache import Workspace
 from drugmentions.carryover import changed_tokens, lexicon_rows
 from drugmentions.config import Config
 from drugmentions.durable import current_fingerprint
 from drugmentions.errors import NoDrugsError, UnstableInputError
 from drugmentions.extract import matched_with, read_drug_lists
+from drugmentions.manifest import VERSION, ListFile, Store
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.matching.rules import build_rules
 from drugmentions.model import FileCounts, Part, SourceFile

@@ -10,8 +10,10 @@ from typing import Final
 
 import msgspec
 
-from drugmentions.cache import VERSION, Store, kept_damaged
+from drugmentions.cache import kept_damaged
 from drugmentions.config import Config
+from drugmentions.errors import NoDrugsError, NoInputError
+from drugmentions.manifest import VERSION, Store
 from drugmentions.model import Batch, Kind, Parts, SourceFile
 from drugmentions.sources.database import plan_queries
 from drugmentions.sources.detect import detect
@@ -106,6 +108,30 @@ def plan(inputs: Sequence[str], config: Config, out: Path, store: Store | None =
         carried=tuple(carried),
         missing=frozenset(missing),
     )
+
+
+def plan_run(inputs: Sequence[str], config: Config, store: Store | None = None) -> Plan:
+    """Plan, and see that there is something to do. Raises NoInputError or NoDrugsError."""
+    planned = plan(inputs, config, Path(config.run.out), store)
+    if not planned.files and not any(file.kind == Kind.PUBLICATIONS for file in planned.unreadable):
+        raise NoInputError(
+            f"no publications or trials found in {', '.join(inputs) or 'nothing'}{_why_ignored(planned)}",
+            "name a directory that holds CSV, JSON, NDJSON or Parquet files with a column `title`",
+        )
+    if not planned.drug_lists:
+        raise NoDrugsError(
+            f"no drug list found in {', '.join(inputs)}{_why_unreadable(planned, Kind.DRUGS)}",
+            "add a CSV file with a column `drug` (drugs.csv), or name one with --drugs",
+        )
+    return planned
+
+
+def _why_ignored(planned: Plan) -> str:
+    return "".join(f"\n  {entry.file}: {entry.reason}" for entry in planned.ignored[:5])
+
+
+def _why_unreadable(planned: Plan, kind: Kind) -> str:
+    return "".join(f"\n  {file.file}: {file.note}" for file in planned.unreadable if file.kind == kind)
 
 
 def plan_drug_lists(paths: Iterable[str], config: Config) -> tuple[list[SourceFile], list[Ignored]]:

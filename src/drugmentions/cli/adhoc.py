@@ -13,7 +13,7 @@ from drugmentions.cli.options import Format, GraphPath, Log, LogFormat, Quiet
 if TYPE_CHECKING:
     import polars as pl
 
-    from drugmentions.graph import Graph
+    from drugmentions.graph.reading import Graph
 
 _SHOWN = 20
 
@@ -154,7 +154,7 @@ def mentions_command(
 
 def _open(path: Path) -> "Graph":
     """Load a graph, and warn where it stands in a directory whose files aren't all of one run."""
-    from drugmentions.graph import load_graph
+    from drugmentions.graph.reading import load_graph
     from drugmentions.report import damaged_outputs
 
     if path.is_dir() and (damaged := damaged_outputs(path)):

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from drugmentions.cli.narrate import narrator, printable
-from drugmentions.pipeline import Progress as Observer
+from drugmentions.upkeep import Progress as Observer
 
 
 class _Narrating(Observer):

@@ -125,7 +125,7 @@ def _show_plan(inputs: list[str], config: "Config", output_format: "Format", *, 
     from drugmentions.cache import Workspace
     from drugmentions.changes import file_states
     from drugmentions.cli.render import render
-    from drugmentions.pipeline import plan_run
+    from drugmentions.plan import plan_run
     from drugmentions.report import read_report
 
     out = Path(config.run.out)

@@ -1,0 +1,229 @@
+"""Merged mentions -> graph.json and mentions.parquet; drugs that are the same in a standing graph are copied.
+
+Python joins and writes whole buckets of drugs.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple, TypeVar
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from drugmentions.durable import current_fingerprint
+from drugmentions.graph import encoding
+from drugmentions.graph.form import BETWEEN, HEAD, TAIL
+from drugmentions.model import MENTION, Fingerprint
+
+BUCKET: Final = 150_000
+"""Mentions that are sorted at a time, if no drug has more: some 200 MB. A drug's mentions are never parted."""
+_GROUP: Final = 8
+"""Buckets that are filtered out of one file."""
+_T = TypeVar("_T")
+
+
+class Standing(NamedTuple):
+    """A graph that was written before: its files, what they were then, and its drugs as `write_graph` returned them."""
+
+    graph: Path
+    table: Path
+    fingerprints: tuple[Fingerprint, Fingerprint]
+    drugs: pl.DataFrame
+
+    def stands(self) -> bool:
+        """Whether the files are what they were: where not, what was copied from them is worth nothing."""
+        return (current_fingerprint(self.graph), current_fingerprint(self.table)) == self.fingerprints
+
+
+class _Bucket(NamedTuple):
+    """Neighbouring drugs: those that are encoded anew, with their mentions, and those whose lines are copied.
+
+    Both frames have `place`, the drug's among all; `copied` has what `Standing.drugs` says of it, too.
+    """
+
+    anew: pl.DataFrame
+    copied: pl.DataFrame
+    mentions: pl.LazyFrame
+
+
+class _Written(NamedTuple):
+    """What a bucket gives: rows of the table, and its lines, or what writes the only one, where that is long."""
+
+    table: pl.DataFrame
+    lines: pl.Series | Callable[[BinaryIO], None]
+
+
+def index_drugs(mentions: pl.LazyFrame, drugs: pl.DataFrame, sources: Sequence[str]) -> pl.DataFrame:
+    """One row per drug, by name, with `len`, its mentions, and `one, two`, hashes of all that its line is made of.
+
+    Arguments as for `write_graph`. Hashes are those of this version of Polars; where they are the same, so is the line.
+    """
+    row = pl.struct(name for name in MENTION if name != "atccode")
+    of_mentions = mentions.group_by("drug").agg(pl.len(), one=row.hash(1).sum(), two=row.hash(2).sum())
+    counted = of_mentions.collect(engine="streaming")
+    all_of_it = pl.struct("drug", "atccode", "atccodes", "len", "one", "two", sources=pl.lit(repr(sorted(sources))))
+    return (
+        drugs.join(counted, on="drug", how="left", maintain_order="left")
+        .with_columns(pl.col("len", "one", "two").fill_null(0))
+        .with_columns(one=all_of_it.hash(1), two=all_of_it.hash(2))
+        .select("drug", "atccode", "atccodes", "len", "one", "two")
+    )
+
+
+def write_graph(
+    mentions: pl.LazyFrame,
+    drugs: pl.DataFrame,
+    sources: Sequence[str],
+    graph: Path,
+    table: Path,
+    scratch: Path,
+    *,
+    standing: Standing | None = None,
+) -> pl.DataFrame:
+    """Write merged mentions to `graph` (JSON) and `table` (Parquet); returns `drugs` with the `bytes` of their lines.
+
+    mentions: `MENTION` without `atccode`, and `file, record`, in any order. drugs: `index_drugs` of the same mentions.
+    sources: those that every drug's object names. scratch: an empty directory. standing: another graph; drugs that are
+    the same there are copied. The JSON is the same to the byte, the table in rows and order, whatever order the
+    mentions come in, and whatever is copied.
+    """
+    buckets = _by_bucket(mentions, _with_buckets(_with_standing(drugs, standing)), scratch)
+    lengths = [pl.Series("bytes", dtype=pl.Int64)]
+
+    def encode(bucket: _Bucket) -> _Written:
+        if standing is None or bucket.copied.is_empty():
+            return _encoded_anew(bucket, sources)
+        copied = _copied(bucket.copied, standing)
+        return _combined(bucket, _encoded_anew(bucket, sources), copied) if bucket.anew.height else copied
+
+    def write_lines_and_yield_tables(*_pushed_down: object) -> Iterator[pl.DataFrame]:
+        with graph.open("wb") as file:
+            file.write(HEAD)
+            between = b""
+            for written in _few_at_a_time(encode, buckets):
+                file.write(between)
+                lengths.append(_write_lines(written.lines, file))
+                between = BETWEEN
+                yield written.table
+                del written  # or what it holds waits here while the next is made
+            file.write(TAIL)
+
+    tables = register_io_source(write_lines_and_yield_tables, schema=MENTION)
+    tables.sink_parquet(table, compression="lz4")
+    return drugs.with_columns(pl.concat(lengths))
+
+
+def _encoded_anew(bucket: _Bucket, sources: Sequence[str]) -> _Written:
+    """The lines and rows of drugs whose mentions are sorted and encoded now."""
+    drugs = bucket.anew
+    ordered = bucket.mentions.collect(engine="streaming").pipe(encoding.ordered_mentions, drugs)
+    if drugs.height == 1 and bucket.copied.is_empty() and ordered.height > encoding.PIECE:
+        return _Written(encoding.as_table(ordered, drugs), partial(encoding.write_pieces, ordered, drugs, sources))
+    return _Written(encoding.as_table(ordered, drugs), encoding.drug_lines(ordered, drugs, sources))
+
+
+def _copied(drugs: pl.DataFrame, standing: Standing) -> _Written:
+    """The lines and rows of drugs as they stand, out of the stretch of the files from the first to the last of them."""
+    start, end, first, last, line = drugs.select(
+        pl.col("offset").min(),
+        end=(pl.col("offset") + pl.col("bytes")).max(),
+        first=pl.col("row").min(),
+        last=(pl.col("row") + pl.col("len")).max(),
+        line=pl.col("line").min(),
+    ).row(0)
+    with standing.graph.open("rb") as file:
+        file.seek(start)
+        stretch = pl.Series([file.read(end - start)], dtype=pl.Binary).cast(pl.String)
+    lines = stretch.str.split(BETWEEN.decode()).explode()
+    rows = pl.scan_parquet(standing.table, glob=False).slice(first, last - first).pipe(_of_drugs, drugs)
+    return _Written(rows.collect(engine="streaming"), lines.gather(drugs["line"] - line))
+
+
+def _combined(bucket: _Bucket, anew: _Written, copied: _Written) -> _Written:
+    """What is encoded anew and what is copied, in the order of the drugs."""
+    drugs = pl.concat([bucket.anew, bucket.copied])
+    if callable(anew.lines) or callable(copied.lines):
+        raise TypeError("a drug of many mentions has a bucket for itself")
+    order = drugs["place"].arg_sort()
+    by_name = pl.col("drug").cast(pl.Enum(drugs["drug"].gather(order)))
+    table = pl.concat([anew.table, copied.table]).sort(by_name, maintain_order=True)
+    return _Written(table, pl.concat([anew.lines, copied.lines]).gather(order))
+
+
+def _with_standing(drugs: pl.DataFrame, standing: Standing | None) -> pl.DataFrame:
+    """Add to the drugs `place`, and where each stands, if unchanged: `line, offset, bytes, row`, else null."""
+    placed = drugs.with_row_index("place")
+    if standing is None:
+        return placed.with_columns(pl.lit(None, pl.Int64).alias(name) for name in ("line", "offset", "bytes", "row"))
+    length, count = pl.col("bytes"), pl.col("len").cast(pl.Int64)
+    stands = standing.drugs.select(
+        "drug",
+        "one",
+        "two",
+        "bytes",
+        line=pl.int_range(pl.len()),
+        offset=len(HEAD) + (length + len(BETWEEN)).cum_sum() - length - len(BETWEEN),
+        row=count.cum_sum() - count,
+    )
+    return placed.join(stands, on=["drug", "one", "two"], how="left", maintain_order="left")
+
+
+def _few_at_a_time(work: Callable[[_Bucket], _T], buckets: Iterable[_Bucket]) -> Iterator[_T]:
+    """Results of `work` in the order of the buckets; two are made at a time, but of large buckets one."""
+    with ThreadPoolExecutor(2) as pool:
+        pending: deque[tuple[Future[_T], int]] = deque()
+        for bucket in buckets:
+            size = int(bucket.anew["len"].sum()) + int(bucket.copied["len"].sum())
+            while pending and (len(pending) == 2 or size + sum(held for _, held in pending) > 3 * BUCKET):
+                yield pending.popleft()[0].result()
+            pending.append((pool.submit(work, bucket), size))
+        while pending:
+            yield pending.popleft()[0].result()
+
+
+def _write_lines(lines: pl.Series | Callable[[BinaryIO], None], file: BinaryIO) -> pl.Series:
+    """Write lines as they are, with what goes between two of them; returns the bytes of each."""
+    if callable(lines):
+        at = file.tell()
+        lines(file)
+        return pl.Series("bytes", [file.tell() - at], dtype=pl.Int64)
+    for some, end in ((lines.head(-1), BETWEEN.decode()), (lines.tail(1), "")):
+        some.to_frame().write_csv(file, include_header=False, quote_style="never", line_terminator=end)
+    return lines.str.len_bytes().cast(pl.Int64).alias("bytes")
+
+
+def _with_buckets(drugs: pl.DataFrame) -> pl.DataFrame:
+    """Add to the drugs, by name, `bucket`: neighbours of some `BUCKET` mentions together."""
+    own = pl.col("len")
+    middle = own.cum_sum() - own // 2
+    large = pl.when(own >= BUCKET).then("drug")  # each has a bucket for itself
+    return drugs.with_columns(bucket=pl.struct(middle // BUCKET, large).rle_id())
+
+
+def _by_bucket(mentions: pl.LazyFrame, drugs: pl.DataFrame, scratch: Path) -> Iterator[_Bucket]:
+    """Part drugs, and the mentions of those that are encoded anew, by bucket.
+
+    Each bucket is filtered out of the mentions; where there are many, out of a file for its group of buckets. (Parting
+    all at once by PartitionBy is as fast, and holds nearly all of them in memory: 2.4 GB of 10 million.)
+    """
+    stands = pl.col("line").is_not_null()
+    buckets = [
+        (some.filter(~stands), some.filter(stands)) for some in drugs.partition_by("bucket", maintain_order=True)
+    ]
+    groups = [buckets[first : first + _GROUP] for first in range(0, len(buckets), _GROUP)]
+    for number, group in enumerate(groups):
+        held = mentions
+        anew = pl.concat(some for some, _ in group)
+        if len(groups) > 1 and anew.height:
+            path = scratch / f"group-{number}.parquet"
+            mentions.pipe(_of_drugs, anew).sink_parquet(path, compression="lz4")
+            held = pl.scan_parquet(path, glob=False)
+        for some, copied in group:
+            yield _Bucket(some, copied, held.pipe(_of_drugs, some))
+
+
+def _of_drugs(mentions: pl.LazyFrame, drugs: pl.DataFrame) -> pl.LazyFrame:
+    return mentions.filter(pl.col("drug").is_in(drugs["drug"].implode()))
