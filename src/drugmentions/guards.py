@@ -118,12 +118,12 @@ def check_queries(previous: RunReport | None, files: Sequence[FileReport]) -> No
         return
     failed = {file.file for file in files if file.format == Format.QUERY and file.rejects and not file.publications}
     known = [file for file in previous.files if file.kind == Kind.PUBLICATIONS]
-    lost = sum(file.read for file in known if file.file in failed)
-    total = sum(file.read for file in known)
+    lost = sum(file.publications for file in known if file.file in failed)
+    total = sum(file.publications for file in known)
     if lost > total * SHRINK:
         raise ShrunkError(
             f"failed: {', '.join(sorted(failed))}; {lost} of {total} known records came from there",
-            "see that the database can be reached; --allow-shrink goes on without its records",
+            "see that the database can be reached, and that the query is right; --allow-shrink goes on without it",
         )
 
 

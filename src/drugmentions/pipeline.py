@@ -242,7 +242,8 @@ def _publish(
         fingerprints |= dict(zip((GRAPH, MENTIONS), standing.fingerprints, strict=True))
         outputs |= {name: describe_output(out / name) for name in (GRAPH, MENTIONS)}
     changed = changes[0] if changes else ()
-    return _Published(lexicon_report(lexicon), assembled.counts, changed, outputs, drugs, fingerprints)
+    in_order = {name: outputs[name] for name in OUTPUTS}
+    return _Published(lexicon_report(lexicon), assembled.counts, changed, in_order, drugs, fingerprints)
 
 
 def _unreadable_rejects(files: Sequence[SourceFile]) -> pl.DataFrame:

@@ -95,9 +95,8 @@ def _narrate(report: "RunReport") -> None:
     if len(report.ignored) > _SHOWN:
         narrator.note(f"not read: {len(report.ignored) - _SHOWN} more, listed in run.json")
     for file in [file for file in report.files if file.rejects][:_SHOWN]:
-        narrator.warn(
-            f"{file.file}: {file.rejects} of {file.read} records rejected{': ' + file.note if file.note else ''}"
-        )
+        why = file.note or ("" if file.publications else f"`drugmentions rejects {report.config.run.out}` says why")
+        narrator.warn(f"{file.file}: {file.rejects} of {file.read} records rejected{why and ': ' + why}")
     for file in [file for file in report.files if file.unread_dates][:_SHOWN]:
         narrator.warn(f"{file.file}: {file.unread_dates} dates not understood, left empty")
     if report.lexicon.unusable:
@@ -113,6 +112,11 @@ def _narrate(report: "RunReport") -> None:
         f" {counts['rejects']} rejected)"
         f" -> {report.config.run.out}/graph.json"
     )
+    changes = report.changes
+    if changes.nothing_new:
+        narrator.note(f"nothing new since the run of {changes.since}")
+    elif changes.since and changes.added is not None:
+        narrator.note(f"{changes.added} mentions added, {changes.removed} removed since the run of {changes.since}")
 
 
 def _show_plan(inputs: list[str], config: "Config", output_format: "Format", *, full: bool) -> None:

@@ -1,5 +1,6 @@
 """`drugmentions status`: what the last run did, what is new since the one before, and whether the outputs are whole."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from drugmentions.report import RunReport
 
 _SHOWN = 20
-_NOT_IN_TABLES = frozenset({"drugs", "sha256"})
+_NOT_IN_TABLES = frozenset({"sha256"})
 
 
 def status_command(
@@ -58,7 +59,7 @@ def _document(report: "RunReport", whole: dict[str, bool], shown: int) -> dict[s
         "lexicon": plain["lexicon"],
         "whole": all(whole.values()),
         "outputs": {name: {**output, "whole": whole[name]} for name, output in plain["outputs"].items()},
-        "changes": plain["changes"] | {"drugs": plain["changes"]["drugs"][:shown]},
+        "changes": plain["changes"] | {"drugs": list(plain["changes"]["drugs"][:shown])},
     }
 
 
@@ -68,8 +69,9 @@ def _rows(document: dict[str, Any], above: str = "") -> list[tuple[str, str]]:
     for name, value in document.items():
         if isinstance(value, dict):
             rows += _rows(value, f"{above}{name}.")
-        elif name == "inputs":
-            rows.append((above + name, " ".join(value)))
+        elif isinstance(value, list):
+            if value and not any(isinstance(item, dict) for item in value):
+                rows.append((above + name, " ".join(map(str, value))))
         elif name not in _NOT_IN_TABLES:
-            rows.append((above + name, str(value).lower() if isinstance(value, bool) else str(value)))
+            rows.append((above + name, "" if value is None else json.dumps(value).strip('"')))
     return rows
