@@ -109,7 +109,18 @@ def test_medline_that_is_damaged(found: Find, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(medline, "RECORD_LIMIT", 1_000)
     long = b"PMID- 1\nTI  - A\n\nPMID- 2\n" + b"AB  - " + b"word " * 50 + b"\n" + b"      more\n" * 5_000
     result = found(long + b"\nPMID- 3\nTI  - C\n")
-    assert (result.values("id"), result.reasons) == ([("1",), ("3",)], ["record longer than 64 MiB"])
+    assert (result.values("id"), result.reasons) == ([("1",), ("3",)], ["record longer than 16 MiB"])
+
+
+def test_medline_lines_end_at_line_feeds_alone(found: Find) -> None:
+    title = "On\u2028ethanol,\x0bor\u0085wine"
+    result = found(f"PMID- 1\r\nTI  - {title}\r\n      \r\n      and more\r\nJT  - J\r\n\r\nPMID- 2\r\nTI  - B\r\n")
+    assert result.values("id", "title", "journal") == [("1", "On ethanol, or wine and more", "J"), ("2", "B", None)]
+
+
+def test_medline_takes_time_in_proportion_to_its_length(found: Find) -> None:
+    result = found("PMID- 1\nTI  - A\n" + "      " + "\n      ".join(["b" * 70] * 150_000) + "\n")
+    assert result.values("title") == [("A" + (" " + "b" * 70) * 150_000,)]
 
 
 @given(st.lists(st.sampled_from([b"PMID- 1", b"TI  - T", b"      more", b"", b"\xff", b"x", b"TI", b"PT  -"])))
@@ -146,6 +157,11 @@ def test_litcovid(found: Find) -> None:
         ("12", '"Unclosed', "K", 2, None),
         ("13", "Plain, with comma", "L", 3, None),
     ]
+
+
+def test_comment_lines_end_at_line_feeds_alone(found: Find) -> None:
+    result = found(LITCOVID.replace("with a comma", "with\u2028a\x0bcomma"))
+    assert result.values("id") == [("11",), ("12",), ("13",)]
 
 
 def test_litcovid_by_a_scan(found: Find) -> None:

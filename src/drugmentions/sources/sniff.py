@@ -214,7 +214,7 @@ def _read_header(text: str, separator: str | None, configured: Named) -> tuple[t
     first = _read_first_row(text, separator, configured)
     if not text.startswith("#") or count_known(first[0], configured):
         return first
-    rows = text.splitlines()
+    rows = (text if "\n" in text else text.replace("\r", "\n")).split("\n")
     below = next((at for at, row in enumerate(rows) if not row.startswith("#")), len(rows))
     header = _read_first_row("\n".join(rows[below:]), separator, configured)
     return header if count_known(header[0], configured) else first
