@@ -154,6 +154,21 @@ def test_deep_nesting(found: Find, nested: str, deep: str) -> None:
 # Archives.
 
 
+@pytest.mark.parametrize(
+    ("first", "reason"),
+    [
+        ("<!DOCTYPE html><title>503</title>", "an HTML page"),
+        ("Read me\n\nfirst", "JSON syntax error"),
+        ("<html>" + "".join(map(str, range(100_000))), "an HTML page"),
+    ],
+)
+def test_what_is_no_study_in_a_zip_costs_itself(found: Find, first: str, reason: str) -> None:
+    result = found(zipped({"0.txt": first, "a.json": text(study("NCT1")), "b.json": text(study("NCT2"))}))
+    assert (result.file.format, result.values("id")) == (Format.CTGOV_JSON, [("NCT1",), ("NCT2",)])
+    assert [reject["reason"] for reject in result.rejects] == [reason]
+    assert result.rejects[0]["raw"].startswith(f"0.txt: {first[:10]}")
+
+
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
 def test_a_zip_of_one_file_per_study(found: Find, method: int, *, streamed: bool) -> None:
@@ -289,6 +304,12 @@ def test_classic_tsv(found: Find) -> None:
         ("NCT1", 'A "quoted" title', "Lead Co.", "2011-09-01"),
         ("NCT2", "U", "Alone", "2020-04"),
     ]
+
+
+def test_quotes_of_classic_tsv_are_text(found: Find) -> None:
+    content = 'rank\tnct number\tTitle\n1\tNCT1\t"Unclosed\n2\tNCT2\t"Whole"\n'
+    assert found(content).values("id", "title") == [("NCT1", '"Unclosed'), ("NCT2", '"Whole"')]
+    assert found(content.replace("\t", ",")).file.quoted
 
 
 def test_aact_studies(found: Find) -> None:

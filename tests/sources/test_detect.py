@@ -133,6 +133,8 @@ def test_a_small_file_that_holds_a_large_one_is_not_unpacked() -> None:
         ),
         (b'{"version": "6.9", "errCode": 404, "errMsg": "Not found"}', "an error of Europe PMC, not its results"),
         (b"<!-- nothing -->", "an XML file without a root"),
+        (b"<p>Not found</p>", "an HTML page"),
+        (b"<head><title>Error</title></head>", "an HTML page"),
         (b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head/></html>', "an HTML page"),
         (b"PAR1 and no more", "corrupt Parquet: "),
         (b"PAR1", "corrupt Parquet: "),

@@ -1,11 +1,13 @@
 """Records whose columns a format fixes, on their way into a spool; from a file, or from those in an archive."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 import orjson
 
-from drugmentions.model import SourceFile
+from drugmentions.model import RAW_LIMIT, SourceFile
 from drugmentions.sources.columns import DELETED, STATUS
+from drugmentions.sources.html_pages import HTML_PAGE, is_html
 from drugmentions.sources.scans import field_columns
 from drugmentions.sources.spool import SUSPECT, Spool, is_blank
 from drugmentions.sources.streams import UnreadableError
@@ -59,7 +61,11 @@ def read_each_text(
         for name, blocks in read_texts(file):
             rows.within = name
             try:
-                read_text(spool.metered(blocks))
+                first = next(blocks, b"") if name else b""
+                if is_html(first.decode(errors="replace")):
+                    rows.reject(HTML_PAGE, first[: 4 * RAW_LIMIT].decode(errors="replace"), 1)
+                else:
+                    read_text(spool.metered(chain((first,) if first else (), blocks)))
             except UnreadableError as error:
                 if not name:
                     raise

@@ -13,15 +13,14 @@ from drugmentions.model import EMPTY_FILE, Compression, Format, Kind
 from drugmentions.sources import ctgov_json, ctgov_xml, europepmc, medline, name_lists, pubmed_record
 from drugmentions.sources.columns import Named, count_known, recognise_kind
 from drugmentions.sources.first_bytes import read_head
+from drugmentions.sources.html_pages import HTML_PAGE, is_html
 from drugmentions.sources.xml_records import root_of
 
 _SEPARATORS: Final = ",\t;|"
 _BOM: Final = b"\xef\xbb\xbf"
 _PARQUET: Final = b"PAR1"
-_UNQUOTED: Final = frozenset({"pmid", "title_e"})
-"""Columns of LitCovid's tables, where quotes are text."""
-_HTML: Final = ("<!doctype html", "<html")
-_HTML_WITHIN: Final = 1024
+_UNQUOTED: Final = (frozenset({"pmid", "title_e"}), frozenset({"rank", "nct number"}))
+"""Columns of tables parted by tabs where quotes are text: LitCovid's, the classic ones of ClinicalTrials.gov."""
 FIXED: Final[Mapping[Format, tuple[str, ...]]] = {
     Format.PUBMED_XML: pubmed_record.COLUMNS,
     Format.CTGOV_JSON: ctgov_json.COLUMNS,
@@ -75,6 +74,11 @@ def sniff(path: str, source: Source | None, configured: Named) -> tuple[Compress
     if given == Format.PARQUET or (not given and head.data.startswith(_PARQUET)):
         return head.compression, _read_parquet(path, head.compression)
     content = _sniff_text(head.data, given, source, configured)
+    for start in head.further:
+        if content.format in _IN_ZIP:
+            break
+        other = _sniff_text(start, given, source, configured)
+        content = other if other.format in _IN_ZIP else content
     if given:
         content = content._replace(why="format by the configuration")
     if head.compression == Compression.ZIP and not content.problem and content.format not in _IN_ZIP:
@@ -105,7 +109,7 @@ def _sniff_text(data: bytes, given: Format | None, source: Source | None, config
     start = text.lstrip()
     if not start:
         return Content(problem=EMPTY_FILE)
-    if start.startswith("<") and (not given or start[:_HTML_WITHIN].lower().startswith(_HTML)):
+    if start.startswith("<") and (not given or is_html(start)):
         return _sniff_xml(start)
     return _sniff_records(text, given or _format_of(start), source, configured)
 
@@ -116,8 +120,9 @@ def _sniff_records(text: str, format_: Format, source: Source | None, configured
         return Content(format_, FIXED[format_], why="its first line")
     if format_ == Format.CSV:
         names, separator = _read_header(text, source.separator if source else None, configured)
-        why = "column names in its first line"
-        return Content(format_, names, separator, quoted=not _UNQUOTED.issubset(names), why=why)
+        folded = {name.strip().casefold() for name in names}
+        quoted = separator != "\t" or not any(columns <= folded for columns in _UNQUOTED)
+        return Content(format_, names, separator, quoted=quoted, why="column names in its first line")
     keys = _read_keys(text.lstrip(), configured)
     if (source and source.format) or recognise_kind(keys, configured) != Kind.UNKNOWN:
         return Content(format_, keys, why="keys of its first objects")
@@ -125,9 +130,9 @@ def _sniff_records(text: str, format_: Format, source: Source | None, configured
 
 
 def _sniff_xml(text: str) -> Content:
-    root, start = root_of(text.encode()), text[:_HTML_WITHIN].lower()
-    if root.lower() == "html" or start.startswith(_HTML) or "<html" in start:
-        return Content(problem="an HTML page")
+    root = root_of(text.encode())
+    if root.lower() == "html" or is_html(text):
+        return Content(problem=HTML_PAGE)
     format_ = _ROOTS.get(root)
     if format_ is None:
         return Content(problem=f"an XML file with the root element <{root}>" if root else "an XML file without a root")
