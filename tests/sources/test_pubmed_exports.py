@@ -88,13 +88,14 @@ def test_medline_oddities(found: Find) -> None:
     content = (
         "PMID- 1\nTI  - [Not Available].\nTT  - Über Aspirin\nDP  - 2003 Apr 23-30\n\n"
         "PMID- 2\nDP  - 1998 Dec-1999 Jan\nTI  - T\n\nNothing\nof ours\n\nPMID- 3\nTI  - \n\n"
-        "PMID- 4\nBTI - A book\nDP  - 2010 Summer\n"
+        "PMID- 4\nBTI - A book\nDP  - 2010 Summer\n\nPMID- 5\nTI  - U\nDP  - 1975-1976\n"
     )
     result = found(content)
     assert result.values("id", "title", "date") == [
         ("1", "Über Aspirin", "2003-04"),
         ("2", "T", "1998-12"),
         ("4", "A book", "2010"),
+        ("5", "U", "1975"),
     ]
     assert [(reject["reason"], reject["record"], reject["line"]) for reject in result.rejects] == [
         ("not a MEDLINE record", 3, 10)

@@ -12,7 +12,7 @@ from drugmentions.model import SourceFile
 from drugmentions.sources.columns import ORIGIN_MARK, RETRACTED, STATUS
 from drugmentions.sources.json_pages import Pages
 from drugmentions.sources.nested_json import Record, Shape, read_nested, text_at
-from drugmentions.sources.pubmed_record import without_brackets
+from drugmentions.sources.pubmed_record import printed_date, without_brackets
 from drugmentions.sources.spool import Spool
 
 COLUMNS: Final = ("id", "title", "journal", "publication_date", STATUS, ORIGIN_MARK)
@@ -36,7 +36,7 @@ def _flatten(result: Record) -> tuple[str | None, ...]:
         or text_at(result, "journalTitle")
         or text_at(result, "bookOrReportDetails", "publisher"),
         text_at(result, "firstPublicationDate")
-        or text_at(result, "journalInfo", "dateOfPublication")
+        or printed_date(text_at(result, "journalInfo", "dateOfPublication"))
         or text_at(result, "pubYear"),
         RETRACTED if _is_retracted(result) else None,
         "pubmed" if pmid else None,

@@ -10,7 +10,7 @@ from typing import Final
 from drugmentions.model import RAW_LIMIT, SourceFile
 from drugmentions.sources.columns import RETRACTED, STATUS
 from drugmentions.sources.named_rows import NamedRows
-from drugmentions.sources.pubmed_record import UNTITLED, without_brackets
+from drugmentions.sources.pubmed_record import UNTITLED, printed_date, without_brackets
 from drugmentions.sources.spool import Spool
 from drugmentions.sources.streams import INVALID_UTF8, UnreadableError, read_line_blocks
 
@@ -101,4 +101,11 @@ def _values(fields: dict[str, list[str]]) -> tuple[str | None, ...]:
     if title in UNTITLED:
         title = first("TT")
     status = RETRACTED if "Retracted Publication" in fields.get("PT", ()) else None
-    return first("PMID"), without_brackets(title), first("JT", "TA", "BTI"), first("TA"), first("DP"), status
+    return (
+        first("PMID"),
+        without_brackets(title),
+        first("JT", "TA", "BTI"),
+        first("TA"),
+        printed_date(first("DP")),
+        status,
+    )
