@@ -292,6 +292,15 @@ def test_csv_of_chosen_columns(found: Find) -> None:
     assert found("NCT Number,Study Title,First Posted\nNCT1,T,2001-02-03\n").rows[0]["date"] == "2001-02-03"
 
 
+def test_a_list_of_pages_and_pages_of_nothing(found: Find) -> None:
+    pages = [{"studies": [study("NCT1"), study("NCT2")], "nextPageToken": "x"}, {"totalCount": 3, "studies": []}]
+    result = found(json.dumps([*pages, study("NCT4"), {"studies": [study("NCT3")]}]))
+    assert (result.values("id"), result.rejects) == ([("NCT1",), ("NCT2",), ("NCT4",), ("NCT3",)], [])
+    for empty in ('{"totalCount":0,"studies":[]}', '{\n  "studies": [ ]\n}'):
+        result = found(empty)
+        assert (result.file.format, result.rows, result.rejects) == (Format.CTGOV_JSON, [], [])
+
+
 def test_classic_tsv(found: Find) -> None:
     content = (
         "Rank\tNCT Number\tTitle\tSponsor/Collaborators\tStart Date\tFirst Posted\r\n"

@@ -329,6 +329,9 @@ def test_no_content_is_an_error(content: bytes) -> None:
         ("drugs/pubmed.csv", TITLES, PUBLICATIONS, "pubmed"),
         ("pubmed/drugs.csv", DRUG_LIST, DRUGS, ""),
         ("drugs/x.csv", DRUG_LIST, DRUGS, ""),
+        ("clinical_trials/refs.nbib", b"PMID- 1\nTI  - T\n", PUBLICATIONS, "pubmed"),
+        ("drugs/clinical_trials.xml", b"<PubmedArticleSet/>", PUBLICATIONS, "pubmed"),
+        ("pubmed.xml", b"<clinical_study/>", PUBLICATIONS, "clinical_trials"),
     ],
 )
 def test_kind_and_source(name: str, content: bytes, kind: Kind, source: str) -> None:

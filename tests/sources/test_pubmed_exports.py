@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pubmed_corpus import Article, set_xml
 
-from drugmentions.config import Config, Run
+from drugmentions.config import Config, Run, Source
 from drugmentions.model import Format
 from drugmentions.pipeline import run
 from drugmentions.sources import medline
@@ -232,8 +232,11 @@ def test_europepmc_other_records(found: Find) -> None:
         ("pubmed", "12", None, None),
         ("pubmed", "13", None, None),
     ]
-    named = found(page(preprint), "pubmed_preprints.json")
-    assert named.values("source", "id") == [("pubmed", "PPR1")]
+    for name in ("pubmed_preprints.json", "clinical_trials.json"):
+        named = found(page(preprint, in_pmc), name)
+        assert named.values("source", "id") == [("europepmc", "PPR1"), ("pubmed", "12")]
+    configured = found(page(preprint, in_pmc), "x", Source(name="ours", files=("*",)))
+    assert configured.values("source", "id") == [("ours", "PPR1"), ("ours", "12")]
 
 
 @pytest.mark.parametrize(
@@ -260,10 +263,20 @@ def test_no_markup_is_an_error(title: str) -> None:
 def test_europepmc_errors_are_named(found: Find) -> None:
     error = '{"version":"6.9","errCode":404,"errMsg":"No results"}'
     assert found(error, "pubmed.json").file.note == "an error of Europe PMC, not its results"
-    result = found(page(result_of()) + "\n" + error)
-    assert (len(result.rows), result.reasons) == (1, ["no list of results"])
-    assert "No results" in result.rejects[0]["raw"]
-    assert found(page(), "europe.json").rows == []
+    for joined in ("\n".join([page(result_of()), error, page()]), f"[{page(result_of())}, {error}, {page()}]"):
+        result = found(joined)
+        assert (len(result.rows), result.reasons) == (1, ["an error of Europe PMC, not its results"])
+        assert result.rejects[0]["raw"] == error
+    assert found(page(result_of()) + '{"version": "6.9"}').reasons == ["no list of results"]
+    for empty in (page(), '{"version":"6","hitCount":0,"resultList":{}}'):
+        result = found(empty, "europe.json")
+        assert (result.file.format, result.rows, result.rejects) == (Format.EUROPEPMC, [], [])
+
+
+def test_a_list_of_europepmc_pages(found: Find) -> None:
+    first, second = page(result_of(), result_of(id="12", pmid="12")), page(result_of(id="13", pmid="13"))
+    result = found(f"[{first}, {second}]")
+    assert (result.values("id"), result.rejects) == ([("11",), ("12",), ("13",)], [])
 
 
 # All of them are PubMed's.

@@ -17,6 +17,9 @@ from drugmentions.sources.spool import Spool
 
 COLUMNS: Final = ("id", "title", "journal", "publication_date", STATUS, ORIGIN_MARK)
 RESULT_LIST: Final = "resultList"
+ERROR: Final = "errCode"
+IS_ERROR: Final = "an error of Europe PMC, not its results"
+_PAGE_KEYS: Final = frozenset({"version", "hitCount", "nextCursorMark", "nextPageUrl", "request", RESULT_LIST, ERROR})
 _MARKUP: Final = frozenset(("b", "em", "h1", "h2", "h3", "h4", "i", "p", "small", "span", "strong", "sub", "sup", "u"))
 
 
@@ -82,6 +85,6 @@ def without_markup(title: str) -> str:
 _SHAPE: Final = Shape(
     COLUMNS,
     _flatten,
-    Pages((RESULT_LIST, "result"), frozenset({"id"}), "no list of results"),
+    Pages((RESULT_LIST, "result"), frozenset({"id"}), _PAGE_KEYS, "no list of results", {ERROR: IS_ERROR}),
     "not a Europe PMC result",
 )

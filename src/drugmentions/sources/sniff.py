@@ -142,12 +142,13 @@ def _sniff_xml(text: str) -> Content:
 def _sniff_nested(text: str, format_: Format, keys: tuple[str, ...]) -> Content:
     """Recognise JSON whose objects have no column of ours."""
     key = next((key for key in (ctgov_json.PROTOCOL, ctgov_json.STUDIES) if key in keys), "")
-    if key and f'"{ctgov_json.PROTOCOL}"' in text:
+    is_empty = f'"{ctgov_json.STUDIES}":[]' in "".join(text.split())
+    if key and (is_empty or f'"{ctgov_json.PROTOCOL}"' in text):
         return Content(Format.CTGOV_JSON, ctgov_json.COLUMNS, why=f"key {key}")
     if europepmc.RESULT_LIST in keys:
         return Content(Format.EUROPEPMC, europepmc.COLUMNS, why=f"key {europepmc.RESULT_LIST}", source="europepmc")
-    if "errCode" in keys:
-        return Content(problem="an error of Europe PMC, not its results")
+    if europepmc.ERROR in keys:
+        return Content(problem=europepmc.IS_ERROR)
     return Content(format_, keys)
 
 
