@@ -290,6 +290,10 @@ def test_csv_of_chosen_columns(found: Find) -> None:
     assert newlines.file.source == "clinical_trials"
     assert newlines.values("title", "journal", "record") == [("T", "S", 1), ("U", None, 2)]
     assert found("NCT Number,Study Title,First Posted\nNCT1,T,2001-02-03\n").rows[0]["date"] == "2001-02-03"
+    both = "NCT Number,Study Title,Start Date,First Posted\nNCT1,T,,2001-02-03\n"
+    assert "date" not in found(both).rows[0]
+    source = Source(name="trials", files=("*",), columns={"date": ("Start Date", "First Posted")})
+    assert found(both, "x", source).rows[0]["date"] == "2001-02-03"
 
 
 def test_a_list_of_pages_and_pages_of_nothing(found: Find) -> None:
@@ -328,7 +332,7 @@ def test_aact_studies(found: Find) -> None:
     assert result.file.source == "clinical_trials"
     assert result.values("id", "title", "official_title", "journal", "journal_kind", "date") == [
         ("NCT1", "A | B", "Official ~ title", "Lead Co.", "sponsor", "2016-01"),
-        ("NCT2", "T", None, "S", "sponsor", None),
+        ("NCT2", "T", None, "S", "sponsor", "2017-02-03"),
     ]
     plain = header.replace("start_month_year|", "") + "NCT1|2016-01-31|T||S|\n"
     assert found(plain).rows[0]["date"] == "2016-01-31"

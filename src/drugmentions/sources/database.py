@@ -130,15 +130,16 @@ def _keep(file: SourceFile, batch: pl.DataFrame, fields: Sequence[str], spool: S
     schema = {name: dtype for name, dtype in batch.schema.items() if name != ROW}
     names = list(schema)
     places = field_columns(names, file, fields)
-    if places[0] is None:
+    if not places[0]:
         raise UnreadableError(f"the query gives no column for {fields[0]} (columns: {', '.join(names)})")
-    texts = [(name, text_expr(name, dtype)) for name, dtype in schema.items()]
-    if odd := [names[place] for place in places if place is not None and texts[place][1] is None]:
+    texts = {name: text_expr(name, dtype) for name, dtype in schema.items()}
+    opaque = {name for name, text in texts.items() if text is None}
+    if odd := [names[found[0]] for found in places if found and names[found[0]] in opaque]:
         raise UnreadableError(f"column {odd[0]} holds {schema[odd[0]]}, not text")
-    if "date" in fields and (place := places[fields.index("date")]) is not None:
-        name, date = texts[place]
-        texts[place] = name, date if date is None else date.str.replace(_TIMESTAMP, "$1")
-    shown = [(name, shown_expr(name) if text is None else text) for name, text in texts]
-    reading = scan_reading(file, batch.lazy(), shown, fields, batch.height)
+    for place in places[fields.index("date")] if "date" in fields else ():
+        if (date := texts[names[place]]) is not None:
+            texts[names[place]] = date.str.replace(_TIMESTAMP, "$1")
+    shown = [(name, shown_expr(name) if text is None else text) for name, text in texts.items()]
+    reading = scan_reading(file, batch.lazy(), shown, fields, batch.height, opaque)
     spool.rows.extend(reading.records.collect().rows())
     spool.doubtful.extend((*row, None) for row in reading.untitled.collect().rows())
