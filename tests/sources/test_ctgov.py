@@ -17,6 +17,8 @@ from drugmentions.config import Config, Run, Source
 from drugmentions.model import Compression, Format
 from drugmentions.pipeline import run
 from drugmentions.sources import json_array
+from drugmentions.sources.columns import PUBLICATION_FIELDS
+from drugmentions.sources.reading import open_fast
 from tests.sources.support import Find, zipped
 
 
@@ -331,9 +333,16 @@ def test_aact_studies(found: Find) -> None:
     result = found(header + rows, "studies.txt")
     assert result.file.source == "clinical_trials"
     assert result.values("id", "title", "official_title", "journal", "journal_kind", "date") == [
-        ("NCT1", "A | B", "Official ~ title", "Lead Co.", "sponsor", "2016-01"),
+        ("NCT1", "A | B", "Official title", "Lead Co.", "sponsor", "2016-01"),
         ("NCT2", "T", None, "S", "sponsor", "2017-02-03"),
     ]
+    lines = found(header + 'NCT1||2016|Brief~ title|"Official ~title"|S~|\nNCT2|||~|||\n')
+    assert lines.values("title", "official_title", "journal") == [("Brief title", "Official title", "S~")]
+    assert lines.blanks == [False]
+    scan = open_fast(lines.file, PUBLICATION_FIELDS)
+    assert scan
+    assert scan.records.collect().rows()[0][3:6] == ("Brief  title", "NCT1", "Official  title")
+    assert [json.loads(raw)["brief_title"] for raw in scan.untitled.collect()["raw"]] == ["~"]
     plain = header.replace("start_month_year|", "") + "NCT1|2016-01-31|T||S|\n"
     assert found(plain).rows[0]["date"] == "2016-01-31"
     assert "journal" not in found("nct_id,title,source\nNCT1,T,registry\n").rows[0]

@@ -10,7 +10,7 @@ import polars as pl
 
 from drugmentions.model import SourceFile
 from drugmentions.sources.csv_lines import Lines, split_line, strict_reader
-from drugmentions.sources.scans import ROW, field_columns, further_columns, polars_path, scan_reading
+from drugmentions.sources.scans import ROW, field_columns, further_columns, polars_path, scan_reading, tilde_fields
 from drugmentions.sources.spool import SUSPECT, Reading, Spool, is_blank
 from drugmentions.sources.streams import INVALID_UTF8, LINE_LIMIT, LONG_LINE, is_utf8, read_line_blocks
 
@@ -123,6 +123,7 @@ class _Rows:
         found = field_columns(header.names, file, fields)
         places = [columns[0] if columns else self._width for columns in found]
         self._further = further_columns(found)
+        self._tilde_fields = tilde_fields(file, fields)
         self._pick = itemgetter(*places) if len(places) > 1 else lambda row: (row[places[0]],)
         self._lines = lines
         self._spool = spool
@@ -176,16 +177,22 @@ class _Rows:
         number = self._lines.base + self._lines.start + 1
         row.append(None)
         values = self._pick(row)
-        if self._further:
-            values = list(values)
-            for field, place in self._further:
-                values[field] = values[field] or row[place]
+        if self._further or self._tilde_fields:
+            values = self._mended(list(values), row)
         main = values[0]
         if not main or main[0] in SUSPECT:
             raw = orjson.dumps({name: row[place] or None for name, place in self._distinct}).decode()
             blank = all(map(is_blank, row))
             self._spool.doubtful.append((self._name, self.count, number, raw, blank, main))
         self._rows.append((self._name, self.count, number, *values))
+
+    def _mended(self, values: Row, row: Row) -> Row:
+        """The fields with what further columns give, and without tildes where these end lines."""
+        for field, place in self._further:
+            values[field] = values[field] or row[place]
+        for field in self._tilde_fields:
+            values[field] = (values[field] or "").replace("~", " ")
+        return values
 
     def _reject(self, reason: str) -> None:
         self._spool.reject(self._name, self.count, self._lines.number, reason, self._lines.taken)

@@ -45,6 +45,15 @@ def further_columns(places: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
     return [(number, place) for number, found in enumerate(places) for place in found[1:]]
 
 
+def tilde_fields(file: SourceFile, fields: Sequence[str]) -> list[int]:
+    """The places of the fields in which a tilde stands for the end of a line: titles of AACT's table of studies.
+
+    That table alone has a sponsor in the column `source`.
+    """
+    is_aact = file.separator == "|" and "source" in file.columns.get("sponsor", ())
+    return [place for place, field in enumerate(fields) if is_aact and field in {"title", "official_title"}]
+
+
 def origin_exprs(file: SourceFile) -> list[pl.Expr]:
     """The columns of ORIGIN of a scan that has the row index ROW."""
     return [
@@ -70,6 +79,8 @@ def scan_reading(
         _first_filled_expr([texts[place][1] for place in places if texts[place][0] not in opaque])
         for places in field_columns([name for name, _ in texts], file, fields)
     ]
+    for place in tilde_fields(file, fields):
+        picked[place] = picked[place].str.replace_all("~", " ", literal=True)
     distinct = {name: filled_expr(text).alias(name) for name, text in reversed(texts)}
     raw = pl.struct(distinct[name] for name in dict.fromkeys(name for name, _ in texts)).struct.json_encode()
     blank = pl.all_horizontal(blank_expr(text) for _, text in texts)
