@@ -249,6 +249,11 @@ def test_europepmc_other_records(found: Find) -> None:
         ("a <unknown> tag</unknown>", "a <unknown> tag</unknown>"),
         ("Upper <I>case</I> <sup", "Upper case <sup"),
         ("AT&T", "AT&T"),
+        ("One<br/>two<br>three<BR />four", "One two three four"),
+        ("a<b and c>d", "a<b and c>d"),
+        ("a<i and c>d, p<!5 and q>2", "a<i and c>d, p<!5 and q>2"),
+        ("<span class=\"x\">Wide</span> <i lang='la'>in vivo</i>", "Wide in vivo"),
+        ("< b>", "< b>"),
     ],
 )
 def test_markup_of_titles(title: str, expected: str) -> None:

@@ -4,8 +4,8 @@ Records with a PMID are PubMed's; the others, preprints most of them, are of a s
 Source: https://europepmc.org/RestfulWebService.
 """
 
+import html
 from collections.abc import Sequence
-from html.parser import HTMLParser
 from typing import Final
 
 from drugmentions.model import SourceFile
@@ -52,34 +52,22 @@ def _is_retracted(result: Record) -> bool:
     return "retracted publication" in str(named).lower()
 
 
-class _Text(HTMLParser):
-    """Collects text, and what looks like a tag and is none of those that titles use."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
-
-    def handle_data(self, data: str) -> None:
-        self.pieces.append(data)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        del attrs
-        if tag not in _MARKUP:
-            self.pieces.append(self.get_starttag_text() or "")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in _MARKUP:
-            self.pieces.append(f"</{tag}>")
-
-
 def without_markup(title: str) -> str:
-    """The text of a title that may hold HTML: `C<sub>60</sub> &amp; <i>x</i>` is `C60 & x`, `p < 0.05` itself."""
+    """The text of a title that may hold HTML: `C<sub>60</sub> &amp; <i>x</i>` is `C60 & x`, `a<b and c>d` itself."""
     if "<" not in title and "&" not in title:
         return title
-    parser = _Text()
-    parser.feed(title)
-    parser.close()
-    return "".join(parser.pieces)
+    text, *pieces = title.split("<")
+    return html.unescape(text + "".join(map(_without_tag, pieces)))
+
+
+def _without_tag(piece: str) -> str:
+    """What follows a less-than sign, without the tag, if it begins with one that titles use; else with the sign."""
+    tag, end, text = piece.partition(">")
+    name, _, attributes = tag.strip("/ ").partition(" ")
+    is_tag = end and not tag.startswith(" ") and (not attributes or '="' in attributes or "='" in attributes)
+    if is_tag and name.lower() in _MARKUP:
+        return text
+    return " " + text if is_tag and name.lower() == "br" else "<" + piece
 
 
 _SHAPE: Final = Shape(

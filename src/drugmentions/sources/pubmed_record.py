@@ -107,11 +107,13 @@ def _inner_text(element: etree._Element | None) -> str:
 def without_brackets(title: str) -> str:
     """A title without the brackets that say it was translated: those that enclose all of it but a final stop.
 
-    `[Use of aspirin.]` and `[Use of aspirin].` lose them, `[18F]FDG` and `[18F]FDG or [11C]PIB` don't.
+    `[Use of aspirin.]` and `[Use of aspirin].` lose them; `[18F]FDG`, `[18F]FDG or [11C]PIB` and `[18F].` don't.
     """
     if not title.startswith("["):
         return title
     body, stop = (title[:-1], title[-1]) if title[-1] in _ENDS else (title, "")
+    if body[1:2].isdecimal() and " " not in body:  # an isotope
+        return title
     depth = 0
     for place, sign in enumerate(body, 1):
         depth += (sign == "[") - (sign == "]")
