@@ -30,6 +30,7 @@ from drugmentions.sources.reading import Reading
 from drugmentions.sources.sniff import FIXED
 from drugmentions.sources.spool import Spool
 from drugmentions.sources.workers import Workers, shared_workers
+from tests.sources.support import Find
 
 COLUMNS = {
     "title": ["title"],
@@ -259,6 +260,31 @@ def test_a_file_that_is_cut_keeps_the_records_before(planned: Plan, slow: Read, 
         if not packed:
             assert publications.height == whole[:end].count(b"</PubmedArticle>")
             assert rejects["reason"].to_list() == ["file ends within a record"]
+
+
+@pytest.mark.parametrize(
+    ("content", "titles", "expected"),
+    [
+        ("{0}{1}\n{2}{0}{1}{2}", ["T"], ("XML syntax error", 6, "<?xml version")),
+        ("{0}{1}\n{2}<PubmedArticleSet>{1}{2}", ["T"], ("XML syntax error", 6, "<PubmedArticleSet>")),
+        ("{0}{1}\n{1}\n", ["T", "T"], ("file ends within a record", 5, None)),
+        ("{0}{1}\n<PubmedArticle><A>", ["T"], ("file ends within a record", 5, "<PubmedArticle><A/>")),
+        ("{0}<PubmedArticle><A>", [], ("file ends within a record", 4, "<PubmedArticle><A>")),
+    ],
+)
+def test_where_reading_stopped_is_said(
+    planned: Plan, slow: Read, content: str, titles: list[str], expected: tuple[str, int, str | None]
+) -> None:
+    publications, rejects = read(planned, slow, content.format(HEAD, article_xml(Article(1, "T")).strip(), TAIL))
+    assert publications["title"].to_list() == titles
+    ((reason, line, raw),) = rejects.select("reason", "line", "raw").rows()
+    assert (reason, line) == expected[:2]
+    assert raw is None if expected[2] is None else raw.startswith(expected[2])
+
+
+def test_zeros_behind_a_small_file_cost_nothing_before_them(found: Find) -> None:
+    result = found(set_xml([Article(1, "T"), Article(2, "U")]).encode() + b"\0" * 20, "x.xml")
+    assert (result.values("title"), result.reasons) == ([("T",), ("U",)], ["XML syntax error"])
 
 
 @pytest.mark.parametrize("damage", [b"<a></b>", b"\xff", b"&undeclared;", b"<", b"\0", b"</PubmedArticleSet><x>"])

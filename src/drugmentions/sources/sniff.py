@@ -103,7 +103,8 @@ def _sniff_text(data: bytes, given: Format | None, source: Source | None, config
     encoding = source.encoding if source and source.encoding else ""
     if not encoding and not given:
         what = next((what for start, what in _UNREAD.items() if data.startswith(start)), "")
-        if what or b"\0" in data:
+        whole = data.rstrip(b"\0") if data.lstrip().startswith(b"<") else data  # XML ends with its root element
+        if what or b"\0" in whole:
             return Content(problem=what or "binary data")
     text = data.removeprefix(_BOM).decode(encoding or "utf-8", "replace").removeprefix("\ufeff").lstrip("\r\n")
     start = text.lstrip()
