@@ -54,7 +54,7 @@ def detect(located: LocatedFile, sources: Sequence[Source] = (), *, kind: Kind |
 
 def explain(located: LocatedFile, sources: Sequence[Source] = (), *, kind: Kind | None = None) -> Detected:
     """`detect`, with the reason."""
-    source = _configured(located.file, sources, kind)
+    source = configured_source(located.file, sources, kind)
     configured = tuple(source.columns.items()) if source else ()
     compression, content = sniff(located.path, source, configured)
     if source:
@@ -85,7 +85,7 @@ def explain(located: LocatedFile, sources: Sequence[Source] = (), *, kind: Kind 
 # By configuration and name.
 
 
-def _configured(file: str, sources: Sequence[Source], kind: Kind | None) -> Source | None:
+def configured_source(file: str, sources: Sequence[Source], kind: Kind | None) -> Source | None:
     """The first of the configured sources that has this file."""
     base = file.rpartition("/")[2]
     for source in sources:
