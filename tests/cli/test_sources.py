@@ -115,6 +115,26 @@ def test_detect_as_a_table_of_items(command: Command, inputs: Path) -> None:
     assert {json.loads(line)["file"] for line in lines} == {"in/pubmed.csv"}
 
 
+def test_a_table_names_each_file_once(command: Command, inputs: Path) -> None:
+    assert inputs.is_dir()
+    shown = command("sources", "detect", "in", "--format", "table").out
+    assert (shown.count("in/drugs.csv"), shown.count("in/pubmed.csv")) == (1, 1)
+    assert shown.count("first record: title") == 1
+
+
+def test_detect_names_configured_columns_that_are_not_there(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("id,title,Datum\n1,T,2020\n")
+    (tmp_path / "drugmentions.toml").write_text(
+        '[[source]]\nname = "ours"\nfiles = ["x.csv"]\n'
+        'columns = {title = ["Titel", "TITLE"], date = "Dattum", journal = "xyz"}\n'
+    )
+    file = detected(command, "x.csv")["x.csv"]
+    assert file["note"] == (
+        "no configured column 'Dattum' for the date, did you mean 'Datum'?; no configured column 'xyz' for the journal"
+    )
+    assert file["first"]["title"] == "T"
+
+
 def test_detect_shows_the_columns_that_are_there(command: Command, tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('[{"PMID": 1, "Title": "T"}]')
     (tmp_path / "y.csv").write_text("Title,brief_title,Sponsor\nT,U,V\n")

@@ -17,6 +17,8 @@ from drugmentions.config import Config, Run, Source
 from drugmentions.model import Compression, Format
 from drugmentions.pipeline import run
 from drugmentions.sources import json_array
+from drugmentions.sources.columns import PUBLICATION_FIELDS
+from drugmentions.sources.reading import open_fast
 from tests.sources.support import Find, zipped
 
 
@@ -154,6 +156,21 @@ def test_deep_nesting(found: Find, nested: str, deep: str) -> None:
 # Archives.
 
 
+@pytest.mark.parametrize(
+    ("first", "reason"),
+    [
+        ("<!DOCTYPE html><title>503</title>", "an HTML page"),
+        ("Read me\n\nfirst", "JSON syntax error"),
+        ("<html>" + "".join(map(str, range(100_000))), "an HTML page"),
+    ],
+)
+def test_what_is_no_study_in_a_zip_costs_itself(found: Find, first: str, reason: str) -> None:
+    result = found(zipped({"0.txt": first, "a.json": text(study("NCT1")), "b.json": text(study("NCT2"))}))
+    assert (result.file.format, result.values("id")) == (Format.CTGOV_JSON, [("NCT1",), ("NCT2",)])
+    assert [reject["reason"] for reject in result.rejects] == [reason]
+    assert result.rejects[0]["raw"].startswith(f"0.txt: {first[:10]}")
+
+
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
 def test_a_zip_of_one_file_per_study(found: Find, method: int, *, streamed: bool) -> None:
@@ -275,6 +292,19 @@ def test_csv_of_chosen_columns(found: Find) -> None:
     assert newlines.file.source == "clinical_trials"
     assert newlines.values("title", "journal", "record") == [("T", "S", 1), ("U", None, 2)]
     assert found("NCT Number,Study Title,First Posted\nNCT1,T,2001-02-03\n").rows[0]["date"] == "2001-02-03"
+    both = "NCT Number,Study Title,Start Date,First Posted\nNCT1,T,,2001-02-03\n"
+    assert "date" not in found(both).rows[0]
+    source = Source(name="trials", files=("*",), columns={"date": ("Start Date", "First Posted")})
+    assert found(both, "x", source).rows[0]["date"] == "2001-02-03"
+
+
+def test_a_list_of_pages_and_pages_of_nothing(found: Find) -> None:
+    pages = [{"studies": [study("NCT1"), study("NCT2")], "nextPageToken": "x"}, {"totalCount": 3, "studies": []}]
+    result = found(json.dumps([*pages, study("NCT4"), {"studies": [study("NCT3")]}]))
+    assert (result.values("id"), result.rejects) == ([("NCT1",), ("NCT2",), ("NCT4",), ("NCT3",)], [])
+    for empty in ('{"totalCount":0,"studies":[]}', '{\n  "studies": [ ]\n}'):
+        result = found(empty)
+        assert (result.file.format, result.rows, result.rejects) == (Format.CTGOV_JSON, [], [])
 
 
 def test_classic_tsv(found: Find) -> None:
@@ -291,15 +321,28 @@ def test_classic_tsv(found: Find) -> None:
     ]
 
 
+def test_quotes_of_classic_tsv_are_text(found: Find) -> None:
+    content = 'rank\tnct number\tTitle\n1\tNCT1\t"Unclosed\n2\tNCT2\t"Whole"\n'
+    assert found(content).values("id", "title") == [("NCT1", '"Unclosed'), ("NCT2", '"Whole"')]
+    assert found(content.replace("\t", ",")).file.quoted
+
+
 def test_aact_studies(found: Find) -> None:
     header = "nct_id|start_month_year|start_date|brief_title|official_title|source|phase\n"
     rows = 'NCT1|2016-01|2016-01-31|"A | B"|Official ~ title|Lead Co.|\nNCT2||2017-02-03|T||S|\n'
     result = found(header + rows, "studies.txt")
     assert result.file.source == "clinical_trials"
     assert result.values("id", "title", "official_title", "journal", "journal_kind", "date") == [
-        ("NCT1", "A | B", "Official ~ title", "Lead Co.", "sponsor", "2016-01"),
-        ("NCT2", "T", None, "S", "sponsor", None),
+        ("NCT1", "A | B", "Official title", "Lead Co.", "sponsor", "2016-01"),
+        ("NCT2", "T", None, "S", "sponsor", "2017-02-03"),
     ]
+    lines = found(header + 'NCT1||2016|Brief~ title|"Official ~title"|S~|\nNCT2|||~|||\n')
+    assert lines.values("title", "official_title", "journal") == [("Brief title", "Official title", "S~")]
+    assert lines.blanks == [False]
+    scan = open_fast(lines.file, PUBLICATION_FIELDS)
+    assert scan
+    assert scan.records.collect().rows()[0][3:6] == ("Brief  title", "NCT1", "Official  title")
+    assert [json.loads(raw)["brief_title"] for raw in scan.untitled.collect()["raw"]] == ["~"]
     plain = header.replace("start_month_year|", "") + "NCT1|2016-01-31|T||S|\n"
     assert found(plain).rows[0]["date"] == "2016-01-31"
     assert "journal" not in found("nct_id,title,source\nNCT1,T,registry\n").rows[0]

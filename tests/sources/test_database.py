@@ -73,6 +73,8 @@ def test_types_that_are_no_text(sqlite: str, tmp_path: Path) -> None:
     [
         ("select 1 as id from papers", "the query gives no column for title (columns: id)"),
         ("select none from papers", "the query failed: (sqlite3.OperationalError) no such column: none"),
+        ("pragma no_such_thing = 1", "the query failed: it gives no rows"),
+        ("delete from papers", "the query failed: (sqlite3.OperationalError) attempt to write a readonly database"),
         ("selec", 'the query failed: (sqlite3.OperationalError) near "selec": syntax error'),
     ],
 )
@@ -92,6 +94,36 @@ def test_what_cannot_be_connected_to_is_one_reject(tmp_path: Path) -> None:
         rejects = read(Source(name="a", uri=uri, query="select 1 as title"), tmp_path).rejects.collect()
         assert rejects["reason"][0].startswith("the query failed: ")
         assert "secret" not in rejects["reason"][0]
+
+
+def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    source = Source(name="a", uri=f"sqlite:///{tmp_path}/none.db", query="select 1 as title")
+    rejects = read(source, tmp_path).rejects.collect()
+    assert rejects["reason"].to_list() == [f"the query failed: there is no file {tmp_path}/none.db"]
+    assert not (tmp_path / "none.db").exists()
+    memory = read(Source(name="a", uri="sqlite://", query="select 1 as title"), tmp_path)
+    assert memory.records.collect()["title"].to_list() == ["1"]
+
+
+def test_colons_and_percents_of_a_query_are_its_own(sqlite: str, tmp_path: Path) -> None:
+    query = r"select ':name' as title, 'a\:b::c %s 50%' as journal, '12:30' as id"
+    row = read(Source(name="a", uri=sqlite, query=query), tmp_path).records.collect().row(0, named=True)
+    assert (row["title"], row["journal"], row["id"]) == (":name", r"a\:b::c %s 50%", "12:30")
+
+
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("2020-01-02 03:04:05", "2020-01-02"),
+        ("2020-01-02T03:04:05.123+00:00", "2020-01-02"),
+        ("2020-01-02 03:04", "2020-01-02"),
+        ("2020-01-02 noon", None),
+    ],
+)
+def test_a_point_in_time_is_its_day(sqlite: str, tmp_path: Path, text: str, day: str | None) -> None:
+    source = Source(name="a", uri=sqlite, query=f"select 'T' as title, '{text}' as date")
+    rows = conform(read(source, tmp_path).records, tuple(plan_queries([source]))).collect()
+    assert rows["date"].to_list() == [day]
 
 
 def test_queries_of_one_name_are_told_apart(sqlite: str) -> None:

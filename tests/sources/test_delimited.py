@@ -103,6 +103,24 @@ def test_headers(planned: Planned, slow: Slow, fast: Fast, header: str, row: str
         assert rows(scan) == [("a", "1", "2020")]
 
 
+def test_the_first_column_that_is_not_empty_counts(planned: Planned, slow: Slow, fast: Fast) -> None:
+    columns = {"title": ["title", "scientific_title"], "id": ["id"], "date": ["day", "month", "year"]}
+    body = "id,year,scientific_title,title,month,day\n1,2000,S,T,2000-02,\n2,2000,S,,,\n3,,S\n4,,, ,,\n5,,,,2001-01,\n"
+    file = planned(body, columns=columns)
+    expected = [
+        ("T", "1", "2000-02"),
+        ("S", "2", "2000"),
+        ("S", "3", None),
+        (" ", "4", None),
+        (None, "5", "2001-01"),
+    ]
+    scan, reading = fast(file), slow(file)
+    assert scan
+    assert rows(scan) == rows(reading) == expected
+    assert untitled(scan) == untitled(reading)
+    assert [record for record, *_ in untitled(scan)] == [4, 5]
+
+
 def test_absent_fields_are_null(planned: Planned, slow: Slow, fast: Fast) -> None:
     file = planned("x,id\n1,2\n")
     scan = fast(file)

@@ -133,6 +133,8 @@ def test_a_small_file_that_holds_a_large_one_is_not_unpacked() -> None:
         ),
         (b'{"version": "6.9", "errCode": 404, "errMsg": "Not found"}', "an error of Europe PMC, not its results"),
         (b"<!-- nothing -->", "an XML file without a root"),
+        (b"<p>Not found</p>", "an HTML page"),
+        (b"<head><title>Error</title></head>", "an HTML page"),
         (b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><head/></html>', "an HTML page"),
         (b"PAR1 and no more", "corrupt Parquet: "),
         (b"PAR1", "corrupt Parquet: "),
@@ -327,6 +329,9 @@ def test_no_content_is_an_error(content: bytes) -> None:
         ("drugs/pubmed.csv", TITLES, PUBLICATIONS, "pubmed"),
         ("pubmed/drugs.csv", DRUG_LIST, DRUGS, ""),
         ("drugs/x.csv", DRUG_LIST, DRUGS, ""),
+        ("clinical_trials/refs.nbib", b"PMID- 1\nTI  - T\n", PUBLICATIONS, "pubmed"),
+        ("drugs/clinical_trials.xml", b"<PubmedArticleSet/>", PUBLICATIONS, "pubmed"),
+        ("pubmed.xml", b"<clinical_study/>", PUBLICATIONS, "clinical_trials"),
     ],
 )
 def test_kind_and_source(name: str, content: bytes, kind: Kind, source: str) -> None:

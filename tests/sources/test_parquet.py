@@ -69,6 +69,11 @@ def test_columns_are_text(plan: Planned, slow: Slow, fast: Fast, values: list[An
     assert list(reading.read.values()) == [len(values)]
 
 
+def test_further_columns_that_are_no_text_count_for_nothing(plan: Planned, slow: Slow, fast: Fast) -> None:
+    frame = pl.DataFrame({"title": ["a", ""], "scientific_title": [[1], [2]], "id": ["1", "2"]})
+    assert rows(both(plan(frame), slow, fast)) == [("a", "1", None), (None, "2", None)]
+
+
 def test_more_types(plan: Planned, slow: Slow, fast: Fast) -> None:
     zoned = pl.Series([datetime(2020, 3, 1, 23, 30)], dtype=pl.Datetime("us")).dt.replace_time_zone("Asia/Tokyo")  # noqa: DTZ001
     frame = pl.DataFrame(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pubmed_corpus import Article, set_xml
 
-from drugmentions.config import Config, Run
+from drugmentions.config import Config, Run, Source
 from drugmentions.model import Format
 from drugmentions.pipeline import run
 from drugmentions.sources import medline
@@ -88,13 +88,14 @@ def test_medline_oddities(found: Find) -> None:
     content = (
         "PMID- 1\nTI  - [Not Available].\nTT  - Über Aspirin\nDP  - 2003 Apr 23-30\n\n"
         "PMID- 2\nDP  - 1998 Dec-1999 Jan\nTI  - T\n\nNothing\nof ours\n\nPMID- 3\nTI  - \n\n"
-        "PMID- 4\nBTI - A book\nDP  - 2010 Summer\n"
+        "PMID- 4\nBTI - A book\nDP  - 2010 Summer\n\nPMID- 5\nTI  - U\nDP  - 1975-1976\n"
     )
     result = found(content)
     assert result.values("id", "title", "date") == [
         ("1", "Über Aspirin", "2003-04"),
         ("2", "T", "1998-12"),
         ("4", "A book", "2010"),
+        ("5", "U", "1975"),
     ]
     assert [(reject["reason"], reject["record"], reject["line"]) for reject in result.rejects] == [
         ("not a MEDLINE record", 3, 10)
@@ -109,7 +110,18 @@ def test_medline_that_is_damaged(found: Find, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(medline, "RECORD_LIMIT", 1_000)
     long = b"PMID- 1\nTI  - A\n\nPMID- 2\n" + b"AB  - " + b"word " * 50 + b"\n" + b"      more\n" * 5_000
     result = found(long + b"\nPMID- 3\nTI  - C\n")
-    assert (result.values("id"), result.reasons) == ([("1",), ("3",)], ["record longer than 64 MiB"])
+    assert (result.values("id"), result.reasons) == ([("1",), ("3",)], ["record longer than 16 MiB"])
+
+
+def test_medline_lines_end_at_line_feeds_alone(found: Find) -> None:
+    title = "On\u2028ethanol,\x0bor\u0085wine"
+    result = found(f"PMID- 1\r\nTI  - {title}\r\n      \r\n      and more\r\nJT  - J\r\n\r\nPMID- 2\r\nTI  - B\r\n")
+    assert result.values("id", "title", "journal") == [("1", "On ethanol, or wine and more", "J"), ("2", "B", None)]
+
+
+def test_medline_takes_time_in_proportion_to_its_length(found: Find) -> None:
+    result = found("PMID- 1\nTI  - A\n" + "      " + "\n      ".join(["b" * 70] * 150_000) + "\n")
+    assert result.values("title") == [("A" + (" " + "b" * 70) * 150_000,)]
 
 
 @given(st.lists(st.sampled_from([b"PMID- 1", b"TI  - T", b"      more", b"", b"\xff", b"x", b"TI", b"PT  -"])))
@@ -146,6 +158,11 @@ def test_litcovid(found: Find) -> None:
         ("12", '"Unclosed', "K", 2, None),
         ("13", "Plain, with comma", "L", 3, None),
     ]
+
+
+def test_comment_lines_end_at_line_feeds_alone(found: Find) -> None:
+    result = found(LITCOVID.replace("with a comma", "with\u2028a\x0bcomma"))
+    assert result.values("id") == [("11",), ("12",), ("13",)]
 
 
 def test_litcovid_by_a_scan(found: Find) -> None:
@@ -215,8 +232,11 @@ def test_europepmc_other_records(found: Find) -> None:
         ("pubmed", "12", None, None),
         ("pubmed", "13", None, None),
     ]
-    named = found(page(preprint), "pubmed_preprints.json")
-    assert named.values("source", "id") == [("pubmed", "PPR1")]
+    for name in ("pubmed_preprints.json", "clinical_trials.json"):
+        named = found(page(preprint, in_pmc), name)
+        assert named.values("source", "id") == [("europepmc", "PPR1"), ("pubmed", "12")]
+    configured = found(page(preprint, in_pmc), "x", Source(name="ours", files=("*",)))
+    assert configured.values("source", "id") == [("ours", "PPR1"), ("ours", "12")]
 
 
 @pytest.mark.parametrize(
@@ -229,6 +249,11 @@ def test_europepmc_other_records(found: Find) -> None:
         ("a <unknown> tag</unknown>", "a <unknown> tag</unknown>"),
         ("Upper <I>case</I> <sup", "Upper case <sup"),
         ("AT&T", "AT&T"),
+        ("One<br/>two<br>three<BR />four", "One two three four"),
+        ("a<b and c>d", "a<b and c>d"),
+        ("a<i and c>d, p<!5 and q>2", "a<i and c>d, p<!5 and q>2"),
+        ("<span class=\"x\">Wide</span> <i lang='la'>in vivo</i>", "Wide in vivo"),
+        ("< b>", "< b>"),
     ],
 )
 def test_markup_of_titles(title: str, expected: str) -> None:
@@ -243,10 +268,20 @@ def test_no_markup_is_an_error(title: str) -> None:
 def test_europepmc_errors_are_named(found: Find) -> None:
     error = '{"version":"6.9","errCode":404,"errMsg":"No results"}'
     assert found(error, "pubmed.json").file.note == "an error of Europe PMC, not its results"
-    result = found(page(result_of()) + "\n" + error)
-    assert (len(result.rows), result.reasons) == (1, ["no list of results"])
-    assert "No results" in result.rejects[0]["raw"]
-    assert found(page(), "europe.json").rows == []
+    for joined in ("\n".join([page(result_of()), error, page()]), f"[{page(result_of())}, {error}, {page()}]"):
+        result = found(joined)
+        assert (len(result.rows), result.reasons) == (1, ["an error of Europe PMC, not its results"])
+        assert result.rejects[0]["raw"] == error
+    assert found(page(result_of()) + '{"version": "6.9"}').reasons == ["no list of results"]
+    for empty in (page(), '{"version":"6","hitCount":0,"resultList":{}}'):
+        result = found(empty, "europe.json")
+        assert (result.file.format, result.rows, result.rejects) == (Format.EUROPEPMC, [], [])
+
+
+def test_a_list_of_europepmc_pages(found: Find) -> None:
+    first, second = page(result_of(), result_of(id="12", pmid="12")), page(result_of(id="13", pmid="13"))
+    result = found(f"[{first}, {second}]")
+    assert (result.values("id"), result.rejects) == ([("11",), ("12",), ("13",)], [])
 
 
 # All of them are PubMed's.

@@ -30,6 +30,7 @@ from drugmentions.sources.reading import Reading
 from drugmentions.sources.sniff import FIXED
 from drugmentions.sources.spool import Spool
 from drugmentions.sources.workers import Workers, shared_workers
+from tests.sources.support import Find
 
 COLUMNS = {
     "title": ["title"],
@@ -99,6 +100,10 @@ def one(planned: Plan, slow: Read, article: str) -> dict[str, Any]:
         ("[Does [18F]FDG help?]", "Does [18F]FDG help?"),
         ("[18F]FDG and [11C]PIB", "[18F]FDG and [11C]PIB"),
         ("[18F]FDG and [11C]PIB.", "[18F]FDG and [11C]PIB."),
+        ("[18F].", "[18F]."),
+        ("[<sup>18</sup>F]", "[18F]"),
+        ("[Editorial].", "Editorial."),
+        ("[5 years of aspirin].", "5 years of aspirin."),
         ("[<i>In vitro</i> work].", "In vitro work."),
         ("[unclosed [one].", "[unclosed [one]."),
     ],
@@ -141,6 +146,19 @@ def test_brackets_are_taken_away_in_pairs(title: str) -> None:
         ("<MedlineDate>1975 Jul-Aug</MedlineDate>", "1975-07"),
         ("<Year>1986</Year><Month>Feb</Month><Day>30</Day>", None),
         ("<MedlineDate>some time ago</MedlineDate>", None),
+        ("<MedlineDate>1975-1976</MedlineDate>", "1975"),
+        ("<MedlineDate>1975 – 1976</MedlineDate>", "1975"),
+        ("<MedlineDate>1999 Dec-2000</MedlineDate>", "1999-12"),
+        ("<MedlineDate>2000-2001 Winter</MedlineDate>", "2000"),
+        ("<MedlineDate>2000 Winter-2001</MedlineDate>", "2000"),
+        ("<MedlineDate>some-2001</MedlineDate>", None),
+        ("<MedlineDate>2000-</MedlineDate>", None),
+        ("<Year>1986</Year><Month>Quart</Month><Day>1</Day>", "1986"),
+        (f"<Year>1986</Year><Month>{'1' * 5_000}</Month>", "1986"),
+        ("<Year>1986</Year><Month>13</Month><Day>1</Day>", "1986"),
+        ("<Year>1986</Year><Month>Jan-Feb</Month>", "1986-01"),
+        ("<Year> 1986\n</Year><Month> 5 </Month><Day> 7 </Day>", "1986-05-07"),
+        ("<Year> 1986 </Year><Month>\nMay </Month><Day> </Day>", "1986-05"),
         ("", None),
     ],
 )
@@ -242,6 +260,31 @@ def test_a_file_that_is_cut_keeps_the_records_before(planned: Plan, slow: Read, 
         if not packed:
             assert publications.height == whole[:end].count(b"</PubmedArticle>")
             assert rejects["reason"].to_list() == ["file ends within a record"]
+
+
+@pytest.mark.parametrize(
+    ("content", "titles", "expected"),
+    [
+        ("{0}{1}\n{2}{0}{1}{2}", ["T"], ("XML syntax error", 6, "<?xml version")),
+        ("{0}{1}\n{2}<PubmedArticleSet>{1}{2}", ["T"], ("XML syntax error", 6, "<PubmedArticleSet>")),
+        ("{0}{1}\n{1}\n", ["T", "T"], ("file ends within a record", 5, None)),
+        ("{0}{1}\n<PubmedArticle><A>", ["T"], ("file ends within a record", 5, "<PubmedArticle><A/>")),
+        ("{0}<PubmedArticle><A>", [], ("file ends within a record", 4, "<PubmedArticle><A>")),
+    ],
+)
+def test_where_reading_stopped_is_said(
+    planned: Plan, slow: Read, content: str, titles: list[str], expected: tuple[str, int, str | None]
+) -> None:
+    publications, rejects = read(planned, slow, content.format(HEAD, article_xml(Article(1, "T")).strip(), TAIL))
+    assert publications["title"].to_list() == titles
+    ((reason, line, raw),) = rejects.select("reason", "line", "raw").rows()
+    assert (reason, line) == expected[:2]
+    assert raw is None if expected[2] is None else raw.startswith(expected[2])
+
+
+def test_zeros_behind_a_small_file_cost_nothing_before_them(found: Find) -> None:
+    result = found(set_xml([Article(1, "T"), Article(2, "U")]).encode() + b"\0" * 20, "x.xml")
+    assert (result.values("title"), result.reasons) == ([("T",), ("U",)], ["XML syntax error"])
 
 
 @pytest.mark.parametrize("damage", [b"<a></b>", b"\xff", b"&undeclared;", b"<", b"\0", b"</PubmedArticleSet><x>"])

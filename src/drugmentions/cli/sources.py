@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from drugmentions.cli.narrate import narrator
-from drugmentions.cli.options import ConfigFile, Format, Log, LogFormat, Quiet
+from drugmentions.cli.options import ConfigFile, Format, Log, LogFormat, OutputFormat, Quiet
 from drugmentions.cli.settings import settings
 
 app = typer.Typer(help="Which formats are read, and what files are taken for.", no_args_is_help=True)
@@ -35,6 +35,7 @@ def detect_command(
 ) -> None:
     """What each file is taken for, and why, with its first record as it would be read: for when a count looks wrong."""
     del quiet, log_format
+    import sys
     import tempfile
     from pathlib import Path
 
@@ -51,7 +52,12 @@ def detect_command(
         narrator.note(f"not read: {refused.file}: {refused.reason}")
     with tempfile.TemporaryDirectory(prefix="drugmentions-") as scratch:
         previews = [msgspec.to_builtins(preview(located, chosen.source, Path(scratch))) for located in found.files]
-    rows = [(entry["file"], *item) for entry in previews for item in _items(entry)]
+    once = output_format is OutputFormat.TABLE or (output_format is None and sys.stdout.isatty())
+    rows = [
+        ("" if once and number else entry["file"], *item)
+        for entry in previews
+        for number, item in enumerate(_items(entry))
+    ]
     table = pl.DataFrame(rows, schema=dict.fromkeys(("file", "item", "value"), pl.String), orient="row")
     render(table, {"files": previews}, output_format)
 

@@ -50,6 +50,7 @@ _KNOWN: Final = frozenset(name for kind in NAMES.values() for names in kind.valu
 _GENERIC: Final = frozenset({"name", "code"})
 # The table of studies of AACT, the database of ClinicalTrials.gov; `source` can be anything elsewhere.
 _AACT: Final = frozenset({"nct_id", "brief_title", "official_title", "source"})
+_POSTED: Final = frozenset({"first posted", "first_posted"})
 _OF_TRIALS: Final = frozenset({
     "scientific_title", "brief_title", "study title", "study_title", "nct_id", "nctid", "nct number", "nct_number",
 })  # fmt: skip
@@ -59,13 +60,17 @@ _OF_TRIALS: Final = frozenset({
 def find_columns(header: tuple[str, ...], kind: Kind, configured: Named = ()) -> dict[str, list[str]]:
     """Field -> the columns of `header` that hold it, in the file's spelling, preferred first; without one, left out.
 
-    `configured` names come before ours. The result is shared between files: don't change it.
+    `configured` names come before ours. The day when a trial was posted doesn't stand in for that when it starts,
+    unless it is configured. The result is shared between files: don't change it.
     """
     existing = frozenset(header)
     found = {
         field: [name for name in names if name in existing]
         for field, names in find_keys(header, kind, configured).items()
     }
+    said = {_folded(name) for _, names in configured for name in names}
+    if len(dates := found.get("date", [])) > 1:
+        found["date"] = dates[:1] + [name for name in dates[1:] if _folded(name) not in _POSTED - said]
     return {field: names for field, names in found.items() if names}
 
 

@@ -17,6 +17,7 @@ PROTOCOL: Final = "protocolSection"
 _STUDY_KEYS: Final = frozenset(
     {PROTOCOL, "resultsSection", "annotationSection", "documentSection", "derivedSection", "hasResults"}
 )
+_PAGE_KEYS: Final = frozenset({STUDIES, "totalCount", "nextPageToken"})
 
 
 def read_into(file: SourceFile, fields: Sequence[str], spool: Spool) -> None:
@@ -36,4 +37,6 @@ def _flatten(study: Record) -> tuple[str | None, ...]:
     )
 
 
-_SHAPE: Final = Shape(COLUMNS, _flatten, Pages((STUDIES,), _STUDY_KEYS, "no list of studies"), "not a study")
+_SHAPE: Final = Shape(
+    COLUMNS, _flatten, Pages((STUDIES,), _STUDY_KEYS, _PAGE_KEYS, "no list of studies", {}), "not a study"
+)

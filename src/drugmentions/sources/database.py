@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -17,10 +18,15 @@ from drugmentions.sources.spool import Spool
 from drugmentions.sources.streams import UnreadableError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.engine.interfaces import DBAPICursor
 
 BATCH: Final = 20_000
 """Rows that are fetched at a time."""
+_TIMESTAMP: Final = (
+    "^([0-9]{4}-[0-9]{2}-[0-9]{2})[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.][0-9]+)?)?(?:Z|[+-][0-9:]{2,6})?$"
+)
+"""A point in time as databases without a type for it write it."""
 _DRIVERS: Final = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 """Schemes of addresses, and what SQLAlchemy is to make of them where no driver is named."""
 
@@ -84,7 +90,11 @@ def _connected(uri: str) -> "Iterator[Connection]":
     scheme, _, rest = uri.partition("://")
     try:
         engine = sqlalchemy.create_engine(f"{_DRIVERS.get(scheme, scheme)}://{rest}", poolclass=sqlalchemy.NullPool)
+        _refuse_new_file(engine)
+        sqlalchemy.event.listen(engine, "after_cursor_execute", _refuse_no_rows)
         with engine.connect() as connection:
+            if engine.dialect.name == "sqlite":
+                connection.connection.cursor().execute("pragma query_only = on")
             yield connection.execution_options(stream_results=True)
     except ImportError as error:
         raise MissingExtraError(f"no driver for {scheme}: {error}", "install the driver that it names") from None
@@ -93,8 +103,26 @@ def _connected(uri: str) -> "Iterator[Connection]":
         raise UnreadableError(f"the query failed: {reason}") from error
 
 
+def _refuse_new_file(engine: "Engine") -> None:
+    """Raise UnreadableError where SQLite would create a file."""
+    name = engine.url.database
+    is_path = name and not name.startswith((":memory:", "file:"))
+    if engine.dialect.name == "sqlite" and is_path and not Path(str(name)).exists():
+        raise UnreadableError(f"the query failed: there is no file {name}")
+
+
+def _refuse_no_rows(connection: "Connection", cursor: "DBAPICursor", *_: object) -> None:
+    """Raise UnreadableError behind a statement that gives no rows, not even none of a query."""
+    del connection
+    if cursor.description is None:
+        raise UnreadableError("the query failed: it gives no rows")
+
+
 def _batches(connection: "Connection", query: str) -> Iterator[pl.DataFrame]:
-    yield from pl.read_database(query, connection, iter_batches=True, batch_size=BATCH, infer_schema_length=None)
+    from sqlalchemy import text  # noqa: PLC0415  # an extra
+
+    as_it_stands = text(query.replace(":", r"\:"))  # else `:name` would be a parameter
+    yield from pl.read_database(as_it_stands, connection, iter_batches=True, batch_size=BATCH, infer_schema_length=None)
 
 
 def _keep(file: SourceFile, batch: pl.DataFrame, fields: Sequence[str], spool: Spool) -> None:
@@ -102,12 +130,16 @@ def _keep(file: SourceFile, batch: pl.DataFrame, fields: Sequence[str], spool: S
     schema = {name: dtype for name, dtype in batch.schema.items() if name != ROW}
     names = list(schema)
     places = field_columns(names, file, fields)
-    if places[0] is None:
+    if not places[0]:
         raise UnreadableError(f"the query gives no column for {fields[0]} (columns: {', '.join(names)})")
-    texts = [(name, text_expr(name, dtype)) for name, dtype in schema.items()]
-    if odd := [names[place] for place in places if place is not None and texts[place][1] is None]:
+    texts = {name: text_expr(name, dtype) for name, dtype in schema.items()}
+    opaque = {name for name, text in texts.items() if text is None}
+    if odd := [names[found[0]] for found in places if found and names[found[0]] in opaque]:
         raise UnreadableError(f"column {odd[0]} holds {schema[odd[0]]}, not text")
-    shown = [(name, shown_expr(name) if text is None else text) for name, text in texts]
-    reading = scan_reading(file, batch.lazy(), shown, fields, batch.height)
+    for place in places[fields.index("date")] if "date" in fields else ():
+        if (date := texts[names[place]]) is not None:
+            texts[names[place]] = date.str.replace(_TIMESTAMP, "$1")
+    shown = [(name, shown_expr(name) if text is None else text) for name, text in texts.items()]
+    reading = scan_reading(file, batch.lazy(), shown, fields, batch.height, opaque)
     spool.rows.extend(reading.records.collect().rows())
     spool.doubtful.extend((*row, None) for row in reading.untitled.collect().rows())

@@ -11,9 +11,10 @@ _MONTHS: Final = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-_MONTH_NUMBERS: Final = {name: f"{n:02}" for n, month in enumerate(_MONTHS, 1) for name in (month, month[:3])}
+MONTH_NUMBERS: Final = {name: f"{n:02}" for n, month in enumerate(_MONTHS, 1) for name in (month, month[:3])}
+"""English month, full or of three letters -> its number of two digits."""
 # A month between blanks as a number between tabs, which cleaned text can't hold, so that nothing else looks like it.
-_TABBED_MONTHS: Final = {f" {name} ": f"\t{number}\t" for name, number in _MONTH_NUMBERS.items()}
+_TABBED_MONTHS: Final = {f" {name} ": f"\t{number}\t" for name, number in MONTH_NUMBERS.items()}
 
 _YEAR: Final = "(?:1[0-9]{3}|20[0-9]{2}|2100)"
 _LEAP_YEAR: Final = "(?:(?:1[0-9]|20)(?:0[48]|[13579][26]|[2468][048])|1[26]00|2000)"
@@ -122,7 +123,7 @@ def _day_first_as_iso(date: pl.Expr) -> pl.Expr:
 
 
 def _month_number(name: pl.Expr) -> pl.Expr:
-    return name.str.replace_many(_MONTH_NUMBERS, ascii_case_insensitive=True, leftmost=True)
+    return name.str.replace_many(MONTH_NUMBERS, ascii_case_insensitive=True, leftmost=True)
 
 
 def _by_format(text: pl.Expr, fmt: str) -> pl.Expr:

@@ -10,7 +10,7 @@ import polars as pl
 
 from drugmentions.model import SourceFile
 from drugmentions.sources.csv_lines import Lines, split_line, strict_reader
-from drugmentions.sources.scans import ROW, field_columns, polars_path, scan_reading
+from drugmentions.sources.scans import ROW, field_columns, further_columns, polars_path, scan_reading, tilde_fields
 from drugmentions.sources.spool import SUSPECT, Reading, Spool, is_blank
 from drugmentions.sources.streams import INVALID_UTF8, LINE_LIMIT, LONG_LINE, is_utf8, read_line_blocks
 
@@ -120,8 +120,10 @@ class _Rows:
         self._width = len(header.names)
         self._distinct = [(name, header.names.index(name)) for name in dict.fromkeys(header.names)]
         # A row is given a null behind its last field: there stand the fields that the file lacks.
-        places = [self._width if place is None else place for place in field_columns(header.names, file, fields)]
-        self._main = places[0]
+        found = field_columns(header.names, file, fields)
+        places = [columns[0] if columns else self._width for columns in found]
+        self._further = further_columns(found)
+        self._tilde_fields = tilde_fields(file, fields)
         self._pick = itemgetter(*places) if len(places) > 1 else lambda row: (row[places[0]],)
         self._lines = lines
         self._spool = spool
@@ -174,12 +176,23 @@ class _Rows:
     def _keep(self, row: Row) -> None:
         number = self._lines.base + self._lines.start + 1
         row.append(None)
-        main = row[self._main]
+        values = self._pick(row)
+        if self._further or self._tilde_fields:
+            values = self._mended(list(values), row)
+        main = values[0]
         if not main or main[0] in SUSPECT:
             raw = orjson.dumps({name: row[place] or None for name, place in self._distinct}).decode()
             blank = all(map(is_blank, row))
             self._spool.doubtful.append((self._name, self.count, number, raw, blank, main))
-        self._rows.append((self._name, self.count, number, *self._pick(row)))
+        self._rows.append((self._name, self.count, number, *values))
+
+    def _mended(self, values: Row, row: Row) -> Row:
+        """The fields with what further columns give, and without tildes where these end lines."""
+        for field, place in self._further:
+            values[field] = values[field] or row[place]
+        for field in self._tilde_fields:
+            values[field] = (values[field] or "").replace("~", " ")
+        return values
 
     def _reject(self, reason: str) -> None:
         self._spool.reject(self._name, self.count, self._lines.number, reason, self._lines.taken)
@@ -221,4 +234,4 @@ def _find_header(lines: Lines, file: SourceFile) -> _Header | None:
 def _names_nothing(line: str, file: SourceFile) -> bool:
     """Whether a line holds none of the column names that the file is to have."""
     names = split_line(line, file) or ()
-    return not any(place is not None for place in field_columns(names, file, tuple(file.columns)))
+    return not any(field_columns(names, file, tuple(file.columns)))

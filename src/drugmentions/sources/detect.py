@@ -1,7 +1,7 @@
 """Recognise what a file holds by its first bytes, the configuration and its name, and how it is to be read.
 
-The configuration decides first, then the file's name and those of the directories around it, then the content. Content
-alone says the format.
+The configuration decides first, then a format that is of one source alone, then the file's name and those of the
+directories around it, then the columns. Content alone says the format.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,6 +28,10 @@ _TRIALS: Final = ("clinical_trial", "clinical-trial", "clinicaltrial", "ctg-stud
 _DRUG_LISTS: Final = ("drugs_", "drugs-", "drug_list", "druglist", "drug_names")
 _REQUIRED: Final = {Kind.DRUGS: ("drug", "the drug's name"), Kind.PUBLICATIONS: ("title", "the title")}
 _BY_CONTENT: Final = "source by the content"
+_OF_ONE_SOURCE: Final = frozenset(
+    {Format.PUBMED_XML, Format.MEDLINE, Format.EUROPEPMC, Format.CTGOV_JSON, Format.CTGOV_XML}
+)
+"""Formats that say more of the source than any name."""
 _SHOWN: Final = 200
 """Characters of a file's column names that a note quotes."""
 
@@ -50,7 +54,7 @@ def detect(located: LocatedFile, sources: Sequence[Source] = (), *, kind: Kind |
 
 def explain(located: LocatedFile, sources: Sequence[Source] = (), *, kind: Kind | None = None) -> Detected:
     """`detect`, with the reason."""
-    source = _configured(located.file, sources, kind)
+    source = configured_source(located.file, sources, kind)
     configured = tuple(source.columns.items()) if source else ()
     compression, content = sniff(located.path, source, configured)
     if source:
@@ -81,7 +85,7 @@ def explain(located: LocatedFile, sources: Sequence[Source] = (), *, kind: Kind 
 # By configuration and name.
 
 
-def _configured(file: str, sources: Sequence[Source], kind: Kind | None) -> Source | None:
+def configured_source(file: str, sources: Sequence[Source], kind: Kind | None) -> Source | None:
     """The first of the configured sources that has this file."""
     base = file.rpartition("/")[2]
     for source in sources:
@@ -94,6 +98,8 @@ def _configured(file: str, sources: Sequence[Source], kind: Kind | None) -> Sour
 
 def _recognise(located: LocatedFile, content: Content, kind: Kind | None) -> tuple[Kind, str, str]:
     """Kind and source, of which drug lists have none, and by what they were told."""
+    if content.format in _OF_ONE_SOURCE and kind in {None, Kind.PUBLICATIONS}:
+        return Kind.PUBLICATIONS, content.source or recognise_source(content.names), _BY_CONTENT
     by_name = next(_said_by_names(located), None)
     if kind is None:
         kind = by_name[0] if by_name else recognise_kind(content.names)

@@ -4,19 +4,22 @@ Records with a PMID are PubMed's; the others, preprints most of them, are of a s
 Source: https://europepmc.org/RestfulWebService.
 """
 
+import html
 from collections.abc import Sequence
-from html.parser import HTMLParser
 from typing import Final
 
 from drugmentions.model import SourceFile
 from drugmentions.sources.columns import ORIGIN_MARK, RETRACTED, STATUS
 from drugmentions.sources.json_pages import Pages
 from drugmentions.sources.nested_json import Record, Shape, read_nested, text_at
-from drugmentions.sources.pubmed_record import without_brackets
+from drugmentions.sources.pubmed_record import printed_date, without_brackets
 from drugmentions.sources.spool import Spool
 
 COLUMNS: Final = ("id", "title", "journal", "publication_date", STATUS, ORIGIN_MARK)
 RESULT_LIST: Final = "resultList"
+ERROR: Final = "errCode"
+IS_ERROR: Final = "an error of Europe PMC, not its results"
+_PAGE_KEYS: Final = frozenset({"version", "hitCount", "nextCursorMark", "nextPageUrl", "request", RESULT_LIST, ERROR})
 _MARKUP: Final = frozenset(("b", "em", "h1", "h2", "h3", "h4", "i", "p", "small", "span", "strong", "sub", "sup", "u"))
 
 
@@ -36,7 +39,7 @@ def _flatten(result: Record) -> tuple[str | None, ...]:
         or text_at(result, "journalTitle")
         or text_at(result, "bookOrReportDetails", "publisher"),
         text_at(result, "firstPublicationDate")
-        or text_at(result, "journalInfo", "dateOfPublication")
+        or printed_date(text_at(result, "journalInfo", "dateOfPublication"))
         or text_at(result, "pubYear"),
         RETRACTED if _is_retracted(result) else None,
         "pubmed" if pmid else None,
@@ -49,39 +52,27 @@ def _is_retracted(result: Record) -> bool:
     return "retracted publication" in str(named).lower()
 
 
-class _Text(HTMLParser):
-    """Collects text, and what looks like a tag and is none of those that titles use."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
-
-    def handle_data(self, data: str) -> None:
-        self.pieces.append(data)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        del attrs
-        if tag not in _MARKUP:
-            self.pieces.append(self.get_starttag_text() or "")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in _MARKUP:
-            self.pieces.append(f"</{tag}>")
-
-
 def without_markup(title: str) -> str:
-    """The text of a title that may hold HTML: `C<sub>60</sub> &amp; <i>x</i>` is `C60 & x`, `p < 0.05` itself."""
+    """The text of a title that may hold HTML: `C<sub>60</sub> &amp; <i>x</i>` is `C60 & x`, `a<b and c>d` itself."""
     if "<" not in title and "&" not in title:
         return title
-    parser = _Text()
-    parser.feed(title)
-    parser.close()
-    return "".join(parser.pieces)
+    text, *pieces = title.split("<")
+    return html.unescape(text + "".join(map(_without_tag, pieces)))
+
+
+def _without_tag(piece: str) -> str:
+    """What follows a less-than sign, without the tag, if it begins with one that titles use; else with the sign."""
+    tag, end, text = piece.partition(">")
+    name, _, attributes = tag.strip("/ ").partition(" ")
+    is_tag = end and not tag.startswith(" ") and (not attributes or '="' in attributes or "='" in attributes)
+    if is_tag and name.lower() in _MARKUP:
+        return text
+    return " " + text if is_tag and name.lower() == "br" else "<" + piece
 
 
 _SHAPE: Final = Shape(
     COLUMNS,
     _flatten,
-    Pages((RESULT_LIST, "result"), frozenset({"id"}), "no list of results"),
+    Pages((RESULT_LIST, "result"), frozenset({"id"}), _PAGE_KEYS, "no list of results", {ERROR: IS_ERROR}),
     "not a Europe PMC result",
 )

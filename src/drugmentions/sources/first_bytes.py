@@ -15,17 +15,22 @@ _BLOCK: Final = 1 << 16
 """Bytes that are read of a file, and characters at most that are looked at once it is decompressed."""
 _ZSTD_BLOCK: Final = 3 << 16
 """The same where zstd is to give anything: it decompresses blocks of up to 128 KiB, each as a whole."""
+_ZIP_BLOCK: Final = 16 << 16
+"""The same of an archive, as what its first files are doesn't say what the others are."""
+_ZIP_FILES: Final = 16
+"""Files of an archive that are looked at."""
 _READ_ONLY: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 
 
 class Head(NamedTuple):
-    """The first bytes of a file, unwrapped; `problem`: why there are none."""
+    """The first bytes of a file, unwrapped; `problem`: why there are none; `further`: those of others in an archive."""
 
     compression: Compression
     data: bytes = b""
     problem: str = ""
+    further: tuple[bytes, ...] = ()
 
 
 def read_head(path: str) -> Head:
@@ -41,7 +46,7 @@ def read_head(path: str) -> Head:
             block = _unzstd(block)
         elif block.startswith((LOCAL, EMPTY)):
             compression = Compression.ZIP
-            block = _unzip(block)
+            return Head(compression, *_unzip(block))
     except OSError as error:
         return Head(compression, problem=error.strerror or str(error))
     except UnreadableError as error:
@@ -56,12 +61,19 @@ def _read_block(path: str) -> bytes:
     descriptor = os.open(path, _READ_ONLY)
     try:
         block = chunk = os.read(descriptor, _BLOCK)
-        while chunk and len(block) < (_ZSTD_BLOCK if block.startswith(_ZSTD) else _BLOCK):
+        while chunk and len(block) < _wanted(block):
             chunk = os.read(descriptor, _BLOCK)
             block += chunk
         return block
     finally:
         os.close(descriptor)
+
+
+def _wanted(block: bytes) -> int:
+    """How many bytes of a file that begins so are read."""
+    if block.startswith(LOCAL):
+        return _ZIP_BLOCK
+    return _ZSTD_BLOCK if block.startswith(_ZSTD) else _BLOCK
 
 
 def _gunzip(block: bytes) -> bytes:
@@ -88,8 +100,9 @@ def _unzstd(block: bytes) -> bytes:
     return text
 
 
-def _unzip(block: bytes) -> bytes:
-    """Start of the first file in an archive that can be read; empty where there is none. Raises UnreadableError."""
+def _unzip(block: bytes) -> tuple[bytes, str, tuple[bytes, ...]]:
+    """Starts of the files in an archive that can be read, as in Head. Raises UnreadableError where there is none."""
+    starts: list[bytes] = []
     problem: UnreadableError | None = None
     try:
         for entry in read_entries(io.BytesIO(block)):
@@ -100,9 +113,11 @@ def _unzip(block: bytes) -> bytes:
             except UnreadableError as error:
                 problem = problem or error
             if text:
-                return text[:_BLOCK]
+                starts.append(text[:_BLOCK])
+            if len(starts) == _ZIP_FILES:
+                break
     except UnreadableError as error:
         problem = problem or error
-    if problem:
+    if problem and not starts:
         raise problem
-    return b""
+    return (starts[0] if starts else b""), "", tuple(starts[1:])

@@ -1,6 +1,6 @@
 """Read a JSON array of records, or a single one, value by value; what follows a syntax error is one reject."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
 import orjson
@@ -88,15 +88,15 @@ class Reader:
         if self.text.peek() != END:
             raise StoppedError(SURPLUS)
 
-    def read_array(self) -> None:
-        """Read the values of an array; a comma may stand behind the last."""
-        text = self.text
+    def read_array(self, read_item: Callable[[], None] | None = None) -> None:
+        """Read the values of an array, by `read_item` or as records; a comma may stand behind the last."""
+        text, read_item = self.text, read_item or self.read_value
         text.at += 1
         sign = text.peek()
         while sign != ord("]"):
             if sign == END:
                 raise StoppedError(ENDS_EARLY)
-            self.read_value()
+            read_item()
             sign = text.peek()
             if sign == ord(","):
                 text.at += 1

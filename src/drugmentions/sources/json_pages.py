@@ -1,11 +1,15 @@
-"""Read JSON of pages: values after one another, each an array of records, one record, or an object around an array."""
+"""Read JSON of pages: values after one another, each an array of records, one record, or an object around an array.
 
-from collections.abc import Iterator
+An array may be of pages, too.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from drugmentions.model import RAW_LIMIT
 from drugmentions.sources.json_array import ENDS_EARLY, Reader, Rows, StoppedError, read_with
-from drugmentions.sources.json_text import END, Text
+from drugmentions.sources.json_text import END, Text, TooDeepError, value_end
 from drugmentions.sources.json_values import SYNTAX_ERROR
 
 
@@ -13,12 +17,15 @@ class Pages(NamedTuple):
     """What pages look like.
 
     `path`: the keys that lead from a page to its array; `record_keys`: an object that starts with one of these is a
-    record itself; `missing`: the reason to reject a page without an array.
+    record itself; `page_keys`: an object in an outer array that starts with one of these is a page; `missing`: the
+    reason to reject a page without an array; `errors`: keys of a page that isn't one -> the reason to reject that.
     """
 
     path: tuple[str, ...]
     record_keys: frozenset[str]
+    page_keys: frozenset[str]
     missing: str
+    errors: Mapping[str, str]
 
 
 def read_pages(blocks: Iterator[bytes], rows: Rows, pages: Pages) -> None:
@@ -34,37 +41,55 @@ class _PageReader(Reader):
     def __init__(self, text: Text, rows: Rows, pages: Pages) -> None:
         super().__init__(text, rows)
         self._pages = pages
+        self._reason = pages.missing
 
     def read(self) -> None:
         """Read to the end. Raises StoppedError, with the text's place at what can't be read."""
         while (start := self.text.peek()) != END:
             if start == ord("["):
-                self.read_array()
-            elif start == ord("{"):
+                self.read_array(self._read_item)
+            elif start == ord("{") and self._first_key() not in {"", *self._pages.record_keys}:
                 self._read_page()
             else:
                 self.read_value()
 
-    def _read_page(self) -> None:
-        """Read an object: a record itself, or a page, of which no more is held than one of its values."""
+    def _read_item(self) -> None:
+        """Read a value of an outer array: a page if it looks like one, else a record."""
+        if self.text.data[self.text.at] == ord("{") and self._first_key() in self._pages.page_keys:
+            self._read_page()
+        else:
+            self.read_value()
+
+    def _first_key(self) -> str:
+        """The first key of the object that begins here; empty where there is none."""
         text = self.text
         while text.waiting < RAW_LIMIT and text.more():
             pass
         first_key = text.data[text.at + 1 : text.at + RAW_LIMIT].lstrip().split(b'"', 2)[1:2]
-        if not first_key or first_key[0].decode(errors="replace") in self._pages.record_keys:
-            self.read_value()
-            return
+        return first_key[0].decode(errors="replace") if first_key else ""
+
+    def _read_page(self) -> None:
+        """Read a page, of which no more is held than one of its values."""
+        text = self.text
         raw, line = text.data[text.at : text.at + 4 * RAW_LIMIT], text.locate()
+        self._reason = self._pages.missing
         if not self._descend(self._pages.path):
-            self.rows.reject(self._pages.missing, raw, line)
+            with suppress(TooDeepError, ValueError):
+                raw = raw[: value_end(raw, 0) or None]
+            self.rows.reject(self._reason, raw, line)
 
     def _descend(self, path: tuple[str, ...]) -> bool:
-        """Read the array that `path` leads to, if it is there, and pass over all else in an object."""
-        text, found = self.text, False
+        """Read the array that `path` leads to, if it is there, and pass over all else in an object.
+
+        An object without anything is as good as one around an empty array.
+        """
+        text = self.text
         text.at += 1
         sign = text.peek()
+        found = sign == ord("}")
         while sign != ord("}"):
             key = self._take_key()
+            self._reason = self._pages.errors.get(key, self._reason)
             sign = text.peek()
             if key == path[0] and sign == ord("[") and len(path) == 1:
                 self.read_array()

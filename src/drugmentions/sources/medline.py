@@ -3,23 +3,27 @@
 Source: https://www.nlm.nih.gov/bsd/mms/medlineelements.html.
 """
 
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from drugmentions.model import SourceFile
+from drugmentions.model import RAW_LIMIT, SourceFile
 from drugmentions.sources.columns import RETRACTED, STATUS
 from drugmentions.sources.named_rows import NamedRows
-from drugmentions.sources.pubmed_record import UNTITLED, without_brackets
+from drugmentions.sources.pubmed_record import UNTITLED, printed_date, without_brackets
 from drugmentions.sources.spool import Spool
 from drugmentions.sources.streams import INVALID_UTF8, UnreadableError, read_line_blocks
 
 COLUMNS: Final = ("pmid", "title", "journal", "journal_abbreviation", "pub_date", STATUS)
 FIRST_TAG: Final = "PMID- "
-RECORD_LIMIT: Final = 64 << 20
+RECORD_LIMIT: Final = 16 << 20
 """Bytes that a record may take."""
 LONG_RECORD: Final = f"record longer than {RECORD_LIMIT >> 20} MiB"
 NOT_RECORD: Final = "not a MEDLINE record"
 
+_EMPTY: Final = (b"", b"\r")
+"""Lines that end a record; one of blanks alone continues a field."""
+_TAGS: Final = frozenset({"PMID", "TI", "BTI", "TT", "JT", "TA", "DP", "PT"})
 _TAG: Final = 6
 """Characters of a tag, its blanks, the hyphen and another blank; as many blanks stand before what continues a field."""
 
@@ -37,54 +41,54 @@ def read_into(file: SourceFile, fields: Sequence[str], spool: Spool) -> None:
     spool.read[file.file] += rows.count
 
 
-def _records(blocks: Iterable[bytes]) -> Iterator[tuple[int, list[bytes]]]:
-    """The lines of each record, and the 1-based number of its first; of one that is too long, as many as that takes."""
-    record: list[bytes] = []
-    start = size = number = 0
+def _records(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """The text of each record, and the 1-based number of its first line; of a long one, as much as says so."""
+    record = bytearray()
+    start = number = 0
     for block in blocks:
         for line in block.removesuffix(b"\n").split(b"\n"):
             number += 1
-            if record and (not line.strip() or line.startswith(FIRST_TAG.encode())):
-                yield start, record
-                record, size = [], 0
-            if line.strip():
+            if record and (line in _EMPTY or line.startswith(FIRST_TAG.encode())):
+                yield start, bytes(record)
+                record.clear()
+            if record or line.strip():
                 start = start if record else number
-                if size <= RECORD_LIMIT:
-                    record.append(line)
-                size += len(line)
+                if len(record) <= RECORD_LIMIT:
+                    record += line + b"\n"
     if record:
-        yield start, record
+        yield start, bytes(record)
 
 
-def _keep(lines: list[bytes], line: int, rows: NamedRows) -> None:
-    raw = b"\n".join(lines)
+def _keep(raw: bytes, line: int, rows: NamedRows) -> None:
+    if len(raw) > RECORD_LIMIT:
+        rows.reject(LONG_RECORD, raw[: 4 * RAW_LIMIT].decode(errors="replace"), line)
+        return
     try:
         text = raw.decode()
     except UnicodeDecodeError:
         rows.reject(INVALID_UTF8, raw.decode(errors="surrogateescape"), line)
         return
-    fields = _fields(text.splitlines())
-    values = _values(fields)
-    if len(raw) > RECORD_LIMIT:
-        rows.reject(LONG_RECORD, text, line)
-    elif not any(values):
-        rows.reject(NOT_RECORD, text, line)
-    else:
+    values = _values(_fields(io.StringIO(text, newline="\n")))
+    if any(values):
         rows.keep(values, line)
+    else:
+        rows.reject(NOT_RECORD, text.rstrip("\r\n"), line)
 
 
 def _fields(lines: Iterable[str]) -> dict[str, list[str]]:
-    """Tag -> its values, in order, each of one line."""
-    fields: dict[str, list[str]] = {}
-    values: list[str] = []
+    """Tag of ours -> its values, in order, each of one line."""
+    fields: dict[str, list[list[str]]] = {}
+    pieces: list[str] | None = None
     for line in lines:
         if line[:_TAG].isspace():
-            if values:
-                values[-1] += " " + line.strip()
+            if pieces and (piece := line.strip()):
+                pieces.append(piece)
         elif line[_TAG - 2 : _TAG].rstrip() == "-":
-            values = fields.setdefault(line[: _TAG - 2].rstrip(), [])
-            values.append(line[_TAG:].strip())
-    return fields
+            tag = line[: _TAG - 2].rstrip()
+            pieces = [line[_TAG:].strip()] if tag in _TAGS else None
+            if pieces:
+                fields.setdefault(tag, []).append(pieces)
+    return {tag: [" ".join(filter(None, value)) for value in values] for tag, values in fields.items()}
 
 
 def _values(fields: dict[str, list[str]]) -> tuple[str | None, ...]:
@@ -97,4 +101,11 @@ def _values(fields: dict[str, list[str]]) -> tuple[str | None, ...]:
     if title in UNTITLED:
         title = first("TT")
     status = RETRACTED if "Retracted Publication" in fields.get("PT", ()) else None
-    return first("PMID"), without_brackets(title), first("JT", "TA", "BTI"), first("TA"), first("DP"), status
+    return (
+        first("PMID"),
+        without_brackets(title),
+        first("JT", "TA", "BTI"),
+        first("TA"),
+        printed_date(first("DP")),
+        status,
+    )

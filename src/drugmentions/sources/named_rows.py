@@ -1,12 +1,14 @@
 """Records whose columns a format fixes, on their way into a spool; from a file, or from those in an archive."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 import orjson
 
-from drugmentions.model import SourceFile
+from drugmentions.model import RAW_LIMIT, SourceFile
 from drugmentions.sources.columns import DELETED, STATUS
-from drugmentions.sources.scans import field_columns
+from drugmentions.sources.html_pages import HTML_PAGE, is_html
+from drugmentions.sources.scans import field_columns, further_columns
 from drugmentions.sources.spool import SUSPECT, Spool, is_blank
 from drugmentions.sources.streams import UnreadableError
 from drugmentions.sources.zip_entries import read_texts
@@ -24,8 +26,9 @@ class NamedRows:
         self._file = file.file
         self._columns = columns
         # A record is given a null behind its last column: there stand the fields that it lacks.
-        places = field_columns(columns, file, fields)
-        self._places = [len(columns) if place is None else place for place in places]
+        found = field_columns(columns, file, fields)
+        self._places = [places[0] if places else len(columns) for places in found]
+        self._further = further_columns(found)
         self._status = columns.index(STATUS) if STATUS in columns else len(columns)
         self._spool = spool
 
@@ -33,12 +36,15 @@ class NamedRows:
         """Keep a record: its values in the order of the columns."""
         self.count += 1
         padded = (*values, None)
-        main = padded[self._places[0]]
+        picked = [padded[place] for place in self._places]
+        for field, place in self._further:
+            picked[field] = picked[field] or padded[place]
+        main = picked[0]
         if (not main or main[0] in SUSPECT) and padded[self._status] != DELETED:
             raw = orjson.dumps({name: value for name, value in zip(self._columns, values, strict=True) if value})
             blank = all(map(is_blank, values))
             self._spool.doubtful.append((self._file, self.count, line, raw.decode(), blank, main))
-        self._spool.rows.append((self._file, self.count, line, *[padded[place] for place in self._places]))
+        self._spool.rows.append((self._file, self.count, line, *picked))
 
     def reject(self, reason: str, raw: str | None, line: int | None) -> None:
         """Reject a record, or what is left of the file."""
@@ -59,7 +65,11 @@ def read_each_text(
         for name, blocks in read_texts(file):
             rows.within = name
             try:
-                read_text(spool.metered(blocks))
+                first = next(blocks, b"") if name else b""
+                if is_html(first.decode(errors="replace")):
+                    rows.reject(HTML_PAGE, first[: 4 * RAW_LIMIT].decode(errors="replace"), 1)
+                else:
+                    read_text(spool.metered(chain((first,) if first else (), blocks)))
             except UnreadableError as error:
                 if not name:
                     raise

@@ -79,9 +79,11 @@ def _reading(file: SourceFile, scan: pl.LazyFrame, fields: Sequence[str]) -> Rea
     """Raises UnreadableError where the type of a field's column isn't text."""
     schema = {name: dtype for name, dtype in scan.collect_schema().items() if name != ROW}
     names = list(schema)
-    for place in field_columns(names, file, fields):
-        if place is not None and text_expr(names[place], schema[names[place]]) is None:
-            raise UnreadableError(f"column {names[place]} holds {schema[names[place]]}, not text")
     texts = [(name, text_expr(name, dtype)) for name, dtype in schema.items()]
+    opaque = {name for name, text in texts if text is None}
+    firsts = [names[places[0]] for places in field_columns(names, file, fields) if places]
+    for name in firsts:
+        if name in opaque:
+            raise UnreadableError(f"column {name} holds {schema[name]}, not text")
     shown = [(name, shown_expr(name) if text is None else text) for name, text in texts]
-    return scan_reading(file, scan, shown, fields, scan.select(pl.len()).collect().item())
+    return scan_reading(file, scan, shown, fields, scan.select(pl.len()).collect().item(), opaque)

@@ -10,6 +10,7 @@ import msgspec
 from lxml import etree
 
 from drugmentions.sources.columns import DELETED, RETRACTED, STATUS
+from drugmentions.sources.dates import MONTH_NUMBERS
 from drugmentions.sources.xml_records import line_of, source_of
 
 COLUMNS: Final = ("pmid", "version", "title", "journal", "journal_abbreviation", "pub_date", STATUS)
@@ -21,6 +22,10 @@ NO_PMID: Final = "deletion without a PMID"
 UNTITLED: Final = frozenset({"", "[Not Available].", "[Not Available]"})
 """What stands for the title of an article that has one in its own language alone."""
 _ENDS: Final = ".?!"
+_YEAR: Final = 4
+_DIGITS: Final = 2
+_MONTHS_A_YEAR: Final = 12
+_MONTHS: Final = frozenset(name.lower() for name in MONTH_NUMBERS)
 
 
 class Entry(msgspec.Struct, array_like=True):
@@ -102,11 +107,13 @@ def _inner_text(element: etree._Element | None) -> str:
 def without_brackets(title: str) -> str:
     """A title without the brackets that say it was translated: those that enclose all of it but a final stop.
 
-    `[Use of aspirin.]` and `[Use of aspirin].` lose them, `[18F]FDG` and `[18F]FDG or [11C]PIB` don't.
+    `[Use of aspirin.]` and `[Use of aspirin].` lose them; `[18F]FDG`, `[18F]FDG or [11C]PIB` and `[18F].` don't.
     """
     if not title.startswith("["):
         return title
     body, stop = (title[:-1], title[-1]) if title[-1] in _ENDS else (title, "")
+    if body[1:2].isdecimal() and " " not in body:  # an isotope
+        return title
     depth = 0
     for place, sign in enumerate(body, 1):
         depth += (sign == "[") - (sign == "]")
@@ -119,14 +126,35 @@ def _date(published: etree._Element | None) -> str | None:
     """The date as printed, in a form that `parse_date_expr` takes: of the precision that it has."""
     if published is None:
         return None
-    year, month, day = published.findtext("Year"), published.findtext("Month"), published.findtext("Day")
+    year, month, day = (_stripped(published.findtext(part)) for part in ("Year", "Month", "Day"))
     if not year:
-        return published.findtext("MedlineDate")
-    if month is None:
-        return " ".join(filter(None, (year, published.findtext("Season"))))
-    if month.isdecimal():
-        return "-".join(part.zfill(2) for part in (year, month, day) if part)
-    return " ".join(filter(None, (year, month, day)))
+        return printed_date(published.findtext("MedlineDate"))
+    if not month:
+        return " ".join(filter(None, (year, _stripped(published.findtext("Season")))))
+    if month.isdecimal() and len(month) <= _DIGITS:
+        parts = (year, month, day) if 1 <= int(month) <= _MONTHS_A_YEAR else (year,)
+        return "-".join(part.zfill(2) for part in parts if part)
+    is_month = all(name.strip().lower() in _MONTHS for name in month.replace("–", "-").split("-"))
+    return " ".join(filter(None, (year, month, day))) if is_month else year
+
+
+def _stripped(text: str | None) -> str:
+    return text.strip() if text else ""
+
+
+def printed_date(date: str | None) -> str | None:
+    """A date as PubMed prints it, without the end of a range that is a year, as `parse_date_expr` takes none.
+
+    `1975-1976` is `1975`, `2000-2001 Winter` is `2000`, `1999 Dec-2000` is `1999 Dec`.
+    """
+    begin, sign, end = (date or "").replace("–", "-").partition("-")
+    begin, words = begin.strip(), end.split()
+    ends_in_year = bool(words) and _is_year(words[0]) and (_is_year(begin) or len(words) == 1)
+    return begin if sign and ends_in_year and _is_year(begin[:_YEAR]) else date
+
+
+def _is_year(text: str) -> bool:
+    return len(text) == _YEAR and text.isascii() and text.isdecimal()
 
 
 def _status(article: etree._Element) -> str | None:

@@ -1,6 +1,6 @@
 """Which of a file's own columns hold our fields, and the reading of a scan whose columns are known."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 import polars as pl
@@ -28,16 +28,30 @@ def column_key(name: str) -> str:
     return name.strip().casefold()
 
 
-def field_columns(names: Sequence[str], file: SourceFile, fields: Sequence[str]) -> list[int | None]:
-    """Where in `names` each field stands: the first of its columns that is there, of equal names the first."""
+def field_columns(names: Sequence[str], file: SourceFile, fields: Sequence[str]) -> list[list[int]]:
+    """Where in `names` each field may stand: its columns that are there, preferred first; of equal names the first.
+
+    The first of them that isn't empty holds the field.
+    """
     positions: dict[str, int] = {}
     for position, name in enumerate(names):
         positions.setdefault(column_key(name), position)
-    return [_first_known(positions, file.columns.get(field, [])) for field in fields]
+    wanted = [map(column_key, file.columns.get(field, [])) for field in fields]
+    return [list(dict.fromkeys(positions[key] for key in keys if key in positions)) for keys in wanted]
 
 
-def _first_known(positions: dict[str, int], columns: Sequence[str]) -> int | None:
-    return next((positions[key] for key in map(column_key, columns) if key in positions), None)
+def further_columns(places: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    """Pairs of a field's number and the place of a column of it behind the first, in their order."""
+    return [(number, place) for number, found in enumerate(places) for place in found[1:]]
+
+
+def tilde_fields(file: SourceFile, fields: Sequence[str]) -> list[int]:
+    """The places of the fields in which a tilde stands for the end of a line: titles of AACT's table of studies.
+
+    That table alone has a sponsor in the column `source`.
+    """
+    is_aact = file.separator == "|" and "source" in file.columns.get("sponsor", ())
+    return [place for place, field in enumerate(fields) if is_aact and field in {"title", "official_title"}]
 
 
 def origin_exprs(file: SourceFile) -> list[pl.Expr]:
@@ -50,12 +64,23 @@ def origin_exprs(file: SourceFile) -> list[pl.Expr]:
 
 
 def scan_reading(
-    file: SourceFile, scan: pl.LazyFrame, texts: Sequence[tuple[str, pl.Expr]], fields: Sequence[str], read: int
+    file: SourceFile,
+    scan: pl.LazyFrame,
+    texts: Sequence[tuple[str, pl.Expr]],
+    fields: Sequence[str],
+    read: int,
+    opaque: Container[str] = (),
 ) -> Reading:
-    """The reading of a scan with the row index ROW. `texts`: the file's columns, each by its own name, as text."""
-    places = field_columns([name for name, _ in texts], file, fields)
-    empty = pl.lit(None, pl.String)
-    picked = [filled_expr(empty if place is None else texts[place][1]) for place in places]
+    """The reading of a scan with the row index ROW. `texts`: the file's columns, each by its own name, as text.
+
+    `opaque`: the names of those that hold no field.
+    """
+    picked = [
+        _first_filled_expr([texts[place][1] for place in places if texts[place][0] not in opaque])
+        for places in field_columns([name for name, _ in texts], file, fields)
+    ]
+    for place in tilde_fields(file, fields):
+        picked[place] = picked[place].str.replace_all("~", " ", literal=True)
     distinct = {name: filled_expr(text).alias(name) for name, text in reversed(texts)}
     raw = pl.struct(distinct[name] for name in dict.fromkeys(name for name, _ in texts)).struct.json_encode()
     blank = pl.all_horizontal(blank_expr(text) for _, text in texts)
@@ -68,6 +93,11 @@ def scan_reading(
         pl.LazyFrame(schema=REJECT),
         {file.file: read},
     )
+
+
+def _first_filled_expr(texts: Sequence[pl.Expr]) -> pl.Expr:
+    filled = [filled_expr(text) for text in texts or (pl.lit(None, pl.String),)]
+    return filled[0] if len(filled) == 1 else pl.coalesce(filled)
 
 
 def text_expr(name: str, dtype: pl.DataType) -> pl.Expr | None:

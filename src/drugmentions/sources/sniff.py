@@ -13,15 +13,14 @@ from drugmentions.model import EMPTY_FILE, Compression, Format, Kind
 from drugmentions.sources import ctgov_json, ctgov_xml, europepmc, medline, name_lists, pubmed_record
 from drugmentions.sources.columns import Named, count_known, recognise_kind
 from drugmentions.sources.first_bytes import read_head
+from drugmentions.sources.html_pages import HTML_PAGE, is_html
 from drugmentions.sources.xml_records import root_of
 
 _SEPARATORS: Final = ",\t;|"
 _BOM: Final = b"\xef\xbb\xbf"
 _PARQUET: Final = b"PAR1"
-_UNQUOTED: Final = frozenset({"pmid", "title_e"})
-"""Columns of LitCovid's tables, where quotes are text."""
-_HTML: Final = ("<!doctype html", "<html")
-_HTML_WITHIN: Final = 1024
+_UNQUOTED: Final = (frozenset({"pmid", "title_e"}), frozenset({"rank", "nct number"}))
+"""Columns of tables parted by tabs where quotes are text: LitCovid's, the classic ones of ClinicalTrials.gov."""
 FIXED: Final[Mapping[Format, tuple[str, ...]]] = {
     Format.PUBMED_XML: pubmed_record.COLUMNS,
     Format.CTGOV_JSON: ctgov_json.COLUMNS,
@@ -75,6 +74,11 @@ def sniff(path: str, source: Source | None, configured: Named) -> tuple[Compress
     if given == Format.PARQUET or (not given and head.data.startswith(_PARQUET)):
         return head.compression, _read_parquet(path, head.compression)
     content = _sniff_text(head.data, given, source, configured)
+    for start in head.further:
+        if content.format in _IN_ZIP:
+            break
+        other = _sniff_text(start, given, source, configured)
+        content = other if other.format in _IN_ZIP else content
     if given:
         content = content._replace(why="format by the configuration")
     if head.compression == Compression.ZIP and not content.problem and content.format not in _IN_ZIP:
@@ -99,13 +103,14 @@ def _sniff_text(data: bytes, given: Format | None, source: Source | None, config
     encoding = source.encoding if source and source.encoding else ""
     if not encoding and not given:
         what = next((what for start, what in _UNREAD.items() if data.startswith(start)), "")
-        if what or b"\0" in data:
+        whole = data.rstrip(b"\0") if data.lstrip().startswith(b"<") else data  # XML ends with its root element
+        if what or b"\0" in whole:
             return Content(problem=what or "binary data")
     text = data.removeprefix(_BOM).decode(encoding or "utf-8", "replace").removeprefix("\ufeff").lstrip("\r\n")
     start = text.lstrip()
     if not start:
         return Content(problem=EMPTY_FILE)
-    if start.startswith("<") and (not given or start[:_HTML_WITHIN].lower().startswith(_HTML)):
+    if start.startswith("<") and (not given or is_html(start)):
         return _sniff_xml(start)
     return _sniff_records(text, given or _format_of(start), source, configured)
 
@@ -116,8 +121,9 @@ def _sniff_records(text: str, format_: Format, source: Source | None, configured
         return Content(format_, FIXED[format_], why="its first line")
     if format_ == Format.CSV:
         names, separator = _read_header(text, source.separator if source else None, configured)
-        why = "column names in its first line"
-        return Content(format_, names, separator, quoted=not _UNQUOTED.issubset(names), why=why)
+        folded = {name.strip().casefold() for name in names}
+        quoted = separator != "\t" or not any(columns <= folded for columns in _UNQUOTED)
+        return Content(format_, names, separator, quoted=quoted, why="column names in its first line")
     keys = _read_keys(text.lstrip(), configured)
     if (source and source.format) or recognise_kind(keys, configured) != Kind.UNKNOWN:
         return Content(format_, keys, why="keys of its first objects")
@@ -125,9 +131,9 @@ def _sniff_records(text: str, format_: Format, source: Source | None, configured
 
 
 def _sniff_xml(text: str) -> Content:
-    root, start = root_of(text.encode()), text[:_HTML_WITHIN].lower()
-    if root.lower() == "html" or start.startswith(_HTML) or "<html" in start:
-        return Content(problem="an HTML page")
+    root = root_of(text.encode())
+    if root.lower() == "html" or is_html(text):
+        return Content(problem=HTML_PAGE)
     format_ = _ROOTS.get(root)
     if format_ is None:
         return Content(problem=f"an XML file with the root element <{root}>" if root else "an XML file without a root")
@@ -137,12 +143,13 @@ def _sniff_xml(text: str) -> Content:
 def _sniff_nested(text: str, format_: Format, keys: tuple[str, ...]) -> Content:
     """Recognise JSON whose objects have no column of ours."""
     key = next((key for key in (ctgov_json.PROTOCOL, ctgov_json.STUDIES) if key in keys), "")
-    if key and f'"{ctgov_json.PROTOCOL}"' in text:
+    is_empty = f'"{ctgov_json.STUDIES}":[]' in "".join(text.split())
+    if key and (is_empty or f'"{ctgov_json.PROTOCOL}"' in text):
         return Content(Format.CTGOV_JSON, ctgov_json.COLUMNS, why=f"key {key}")
     if europepmc.RESULT_LIST in keys:
         return Content(Format.EUROPEPMC, europepmc.COLUMNS, why=f"key {europepmc.RESULT_LIST}", source="europepmc")
-    if "errCode" in keys:
-        return Content(problem="an error of Europe PMC, not its results")
+    if europepmc.ERROR in keys:
+        return Content(problem=europepmc.IS_ERROR)
     return Content(format_, keys)
 
 
@@ -214,7 +221,7 @@ def _read_header(text: str, separator: str | None, configured: Named) -> tuple[t
     first = _read_first_row(text, separator, configured)
     if not text.startswith("#") or count_known(first[0], configured):
         return first
-    rows = text.splitlines()
+    rows = (text if "\n" in text else text.replace("\r", "\n")).split("\n")
     below = next((at for at, row in enumerate(rows) if not row.startswith("#")), len(rows))
     header = _read_first_row("\n".join(rows[below:]), separator, configured)
     return header if count_known(header[0], configured) else first

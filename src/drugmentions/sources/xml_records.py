@@ -78,6 +78,8 @@ class XmlRecords:
         )
         self._last: etree._Element | None = None
         self._waiting = 0
+        self._block = b""
+        self._before = 0  # lines that end before the block
 
     def __iter__(self) -> Iterator[etree._Element]:
         begun = False
@@ -98,15 +100,18 @@ class XmlRecords:
     def _feed(self, block: bytes) -> Iterator[etree._Element]:
         """The records that a block completes."""
         self._waiting += len(block)
+        self._before += self._block.count(b"\n")
+        self._block = block
         try:
             self._parser.feed(block)
-        except etree.XMLSyntaxError:
-            failed = True
+        except etree.XMLSyntaxError as error:
+            failed, line = True, error.lineno
         else:  # of some errors, such as an entity that nobody declared, the parser's log alone tells
-            failed = bool(self._parser.feed_error_log.filter_from_fatals())
+            errors = self._parser.feed_error_log.filter_from_fatals()
+            failed, line = bool(errors), errors[0].line if errors else None
         yield from self._completed()
         if failed:
-            raise self._stopped(SYNTAX_ERROR)
+            raise self._stopped(SYNTAX_ERROR, line)
         if self._waiting > RECORD_LIMIT:
             raise self._stopped(LONG_RECORD)
 
@@ -126,9 +131,17 @@ class XmlRecords:
             self._last = element  # behind which the parser is about to write: it stays until the next has come
             self._waiting = 0
 
-    def _stopped(self, reason: str) -> StoppedError:
+    def _stopped(self, reason: str, line: int | None = None) -> StoppedError:
+        """`line`: where the parser stopped, which counts where no element is begun; if None, that is the last one."""
         begun = None if self._last is None else self._last.getnext()
-        return StoppedError(reason) if begun is None else StoppedError(reason, source_of(begun), line_of(begun))
+        if begun is not None:
+            return StoppedError(reason, source_of(begun), line_of(begun))
+        lines = self._block.rstrip().split(b"\n")
+        place = len(lines) - 1 if line is None else line - 1 - self._before
+        is_behind = line is None and self._last is not None  # that one is kept
+        rest = b"" if is_behind or place < 0 else b"\n".join(lines[place:])
+        raw = rest[: 4 * RAW_LIMIT].decode(errors="replace")
+        return StoppedError(reason, raw[:RAW_LIMIT] or None, self._before + place + 1)
 
 
 def _refuse_entities(element: etree._Element) -> None:
