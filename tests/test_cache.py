@@ -38,6 +38,11 @@ def test_a_full_disk_is_an_output_error(tmp_path: Path, error: Exception) -> Non
     assert "free space" in caught.value.hint
 
 
+def test_a_damaged_part_is_an_output_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="out of specification"), output_errors(tmp_path):
+        raise pl.exceptions.ComputeError("parquet: File out of specification: page size")
+
+
 def test_other_errors_of_polars_are_bugs(tmp_path: Path) -> None:
     with pytest.raises(pl.exceptions.ComputeError), output_errors(tmp_path):
         raise pl.exceptions.ComputeError("something else")

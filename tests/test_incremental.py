@@ -33,6 +33,7 @@ from drugmentions import (
     upkeep,
 )
 from drugmentions.config import Config, Matching, Run, Source
+from drugmentions.durable import current_fingerprint
 from drugmentions.errors import AccountingError, OutputError, ShrunkError, UnstableInputError
 from drugmentions.extract import extract, read_drug_lists
 from drugmentions.model import SourceFile
@@ -255,7 +256,8 @@ def assert_as_fresh(directory: Path) -> None:
 
 def test_a_run_with_nothing_new_reads_no_data(landing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = api.run("in")
-    written = {path: path.stat() for path in Path("out").rglob("*") if path.is_file() and path.name != "run.json"}
+    left = [path for path in Path("out").rglob("*") if path.is_file() and path.name != "run.json"]
+    written = [current_fingerprint(path) for path in left]
     with monkeypatch.context() as patch:
         for module, name in ((plan, "detect"), (upkeep, "extract"), (lists, "read_drug_lists"), (assemble, "merge")):
             patch.setattr(module, name, refuse)
@@ -266,7 +268,7 @@ def test_a_run_with_nothing_new_reads_no_data(landing: Path, monkeypatch: pytest
     assert second.counts == first.counts
     assert second.files == first.files
     assert second.outputs == first.outputs
-    assert all(path.stat() == before for path, before in written.items())
+    assert [current_fingerprint(path) for path in left] == written
     assert api.run("in").changes.since == second.started
 
 
@@ -320,11 +322,12 @@ def test_many_small_batches_are_put_together(landing: Path, monkeypatch: pytest.
 
 def test_what_cannot_have_changed_is_not_written_again(landing: Path) -> None:
     api.run("in")
-    graph, mentions = (Path("out", name).stat() for name in ("graph.json", "mentions.parquet"))
+    published = [Path("out", name) for name in ("graph.json", "mentions.parquet")]
+    written = [current_fingerprint(path) for path in published]
     write_records(landing / "pubmed_9.csv", [{"id": "9", "title": "No drug", "date": "2020", "journal": "j."}])
     report = api.run("in")
     assert report.counts["publications"] == 4
-    assert (Path("out/graph.json").stat(), Path("out/mentions.parquet").stat()) == (graph, mentions)
+    assert [current_fingerprint(path) for path in published] == written
     assert_as_fresh(landing)
 
 

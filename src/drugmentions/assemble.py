@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -81,10 +82,8 @@ def assemble(
         if standing is None or not index.equals(standing.drugs.drop("bytes")):
             written[MENTIONS] = replaced.enter_context(_replacing(out / MENTIONS))
             written[GRAPH] = replaced.enter_context(_replacing(out / GRAPH))
-            arguments = mentions, index, sources, written[GRAPH], written[MENTIONS], scratch
-            drugs = write_graph(*arguments, standing=standing)
-            if standing and not standing.stands():  # another run slipped past the lock
-                drugs = write_graph(*arguments)
+            write = partial(write_graph, mentions, index, sources, written[GRAPH], written[MENTIONS], scratch)
+            drugs = _write_beside(standing, write) if standing else write()
             before_replacing(written[MENTIONS])
         refused = _write_rejects(parts, other_rejects, written[REJECTS])
         with ThreadPoolExecutor() as pool:  # hashing lets go of the interpreter
@@ -95,6 +94,19 @@ def assemble(
     found = index["len"].sum()
     counts = {"publications": records - removed, "merged": removed, "mentions": found, "rejects": refused}
     return Assembled(counts, drugs, outputs)
+
+
+def _write_beside(standing: Standing, write: Callable[..., pl.DataFrame]) -> pl.DataFrame:
+    """Write the graph, copying from one that stands; all anew where a run that slipped past the lock replaced that."""
+    try:
+        drugs = write(standing=standing)
+    except (OSError, pl.exceptions.PolarsError):
+        if standing.stands():
+            raise
+    else:
+        if standing.stands():
+            return drugs
+    return write()
 
 
 def _described(path: Path) -> tuple[Output, Fingerprint]:

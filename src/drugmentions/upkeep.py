@@ -61,14 +61,14 @@ def bring_up_to_date(
         batches=tuple(make_batch(files) for files in map(list, left) if files),
         unreadable=(*planned.unreadable, *lost),
     )
-    return planned, [workspace.keep(some) if _is_to_be_kept(some, planned, store, config) else some for some in parts]
+    if config.run.keep_missing:
+        return planned, [workspace.keep(some) for some in parts]
+    kept = {file.file for some in store.parts if some.batch.name in store.kept for file in some.batch.files}
+    return planned, [workspace.keep(some) if _has_any(some, kept) else some for some in parts]
 
 
-def _is_to_be_kept(parts: Parts, planned: Plan, store: Store, config: Config) -> bool:
-    """Whether a batch belongs into OUT/kept: as all do if that is asked for, and what came from there."""
-    names = {file.file for file in parts.batch.files}
-    was_kept = {file.file for some in store.parts if some.batch.name in store.kept for file in some.batch.files}
-    return config.run.keep_missing or not names.isdisjoint(planned.missing | was_kept)
+def _has_any(parts: Parts, names: set[str]) -> bool:
+    return any(file.file in names for file in parts.batch.files)
 
 
 class _Step(NamedTuple):
