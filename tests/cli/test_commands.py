@@ -132,6 +132,8 @@ def test_configuration_file_environment_and_flags(command: Command, inputs: Path
     assert 'out = "from-environment"' in command("config", "show", environ=environ).out
     assert command("run", "in", "-o", "from-flag", environ=environ).code == 0
     assert (tmp_path / "from-flag/graph.json").exists()
+    (tmp_path / "query.toml").write_text('[[source]]\nname = "q"\nuri = "sqlite://me:secret@/x"\nquery = "select 1"\n')
+    assert "secret" not in command("config", "show", "--config", "query.toml").out
     (tmp_path / "wrong.toml").write_text("[run]\nstrcit = true\n")
     done = command("config", "show", "--config", "wrong.toml")
     assert done.code == 2

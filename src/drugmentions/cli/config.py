@@ -15,9 +15,9 @@ def _group() -> None:
 
 @app.command("show")
 def show_command(config: ConfigFile = None, quiet: Quiet = False, log_format: Log = LogFormat.TEXT) -> None:
-    """Print the configuration in force, from file, environment and defaults, as TOML."""
+    """Print the configuration in force, from file, environment and defaults, as TOML; passwords are left out."""
     del quiet, log_format
     from drugmentions.cli.render import write_bytes
-    from drugmentions.config import config_as_toml
+    from drugmentions.config import config_as_toml, without_passwords
 
-    write_bytes(config_as_toml(settings(config)).encode())
+    write_bytes(config_as_toml(without_passwords(settings(config))).encode())
