@@ -572,7 +572,7 @@ def test_a_failed_query_stops_the_run(landing: Path, database: Path) -> None:
     assert run(["in"], config, allow_shrink=True).counts["rejects"] == 1
 
 
-# What reviewers found.
+# Corners.
 
 
 def killed_at(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
