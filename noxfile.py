@@ -86,3 +86,4 @@ def bench(session: nox.Session) -> None:
     """A short benchmark; benchmarks/README.md has the long ones."""
     session.install("-e", ".", "ahocorasick_rs")
     session.run("python", "benchmarks/run_against_peers.py", "--titles", "200000", "--terms", "1000", *session.posargs)
+    session.run("python", "benchmarks/incremental.py", "--titles", "200000", "--terms", "1000", "--files", "2000")
