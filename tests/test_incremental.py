@@ -261,6 +261,8 @@ def test_a_run_with_nothing_new_reads_no_data(landing: Path, monkeypatch: pytest
     with monkeypatch.context() as patch:
         for module, name in ((plan, "detect"), (upkeep, "extract"), (lists, "read_drug_lists"), (assemble, "merge")):
             patch.setattr(module, name, refuse)
+        for name in ("drugmentions.pipeline.pl.scan_parquet", "drugmentions.pipeline.pl.scan_csv"):
+            patch.setattr(name, refuse)  # no part is looked into
         opened = counted(patch, os, "open")  # first bytes of source files, and parts that don't check
         second = api.run("in")
         assert not [path for path in map(str, opened) if path.endswith((".csv", ".parquet"))]
@@ -695,7 +697,8 @@ def test_what_is_kept_stays_kept_when_a_neighbour_changes(landing: Path, monkeyp
 def test_a_renamed_file_has_not_vanished_without_a_cache_either(landing: Path) -> None:
     api.run("in")
     (landing / "pubmed_1.csv").rename(landing / "pubmed_renamed.csv")
-    run(["in"], Config(), full=True)
+    report = run(["in"], Config(), full=True)
+    assert (report.counts["publications"], report.changes.files.gone) == (3, 1)
 
 
 @pytest.mark.parametrize("how", ["directory", "link", "no report"])

@@ -1,7 +1,7 @@
 """What a run changes: source files new, changed, gone and known, and mentions added and removed, by drug."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -23,15 +23,20 @@ def changes_since(
     previous: RunReport | None, planned: Plan, drugs: tuple[DrugChange, ...] | None, *, nothing_new: bool
 ) -> Changes:
     """What a run changed: files as planned, and mentions of these drugs; None: nobody knows."""
-    states = Counter(state for _, state in file_states(planned, previous))
     return Changes(
         since=previous.started if previous else None,
         nothing_new=nothing_new,
-        files=FileChanges(**{name: states[name] for name in FileChanges.__struct_fields__}),
+        files=count_states(state for _, state in file_states(planned, previous)),
         added=None if drugs is None else sum(drug.added for drug in drugs),
         removed=None if drugs is None else sum(drug.removed for drug in drugs),
         drugs=drugs or (),
     )
+
+
+def count_states(states: Iterable[str]) -> FileChanges:
+    """How many files are in each state."""
+    counts = Counter(states)
+    return FileChanges(**{name: counts[name] for name in FileChanges.__struct_fields__})
 
 
 def file_states(planned: Plan, previous: RunReport | None) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -103,3 +104,15 @@ def current_fingerprint(path: str | Path) -> Fingerprint | None:
         return fingerprint(os.stat(path))  # noqa: PTH116  # as fast as a hundred thousand files ask for
     except OSError:
         return None
+
+
+def can_be_opened(path: str | Path) -> bool:
+    """Whether there is a file at a path, not a directory or the like, and the system lets us read it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except (OSError, ValueError):
+        return False
+    try:
+        return stat.S_ISREG(os.fstat(descriptor).st_mode)
+    finally:
+        os.close(descriptor)

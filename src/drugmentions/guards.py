@@ -1,8 +1,6 @@
 """What keeps an unattended run from harm: one at a time, enough space, and no inputs that vanished unnoticed."""
 
-import os
 import shutil
-import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -11,7 +9,7 @@ from typing import Final, NamedTuple
 from filelock import FileLock, Timeout
 
 from drugmentions.cache import LOCK
-from drugmentions.durable import output_errors
+from drugmentions.durable import can_be_opened, output_errors
 from drugmentions.errors import LockedError, OutputError, ShrunkError
 from drugmentions.manifest import Store
 from drugmentions.model import Compression, Format, Kind
@@ -73,7 +71,7 @@ def check_shrink(previous: RunReport | None, planned: Plan, store: Store) -> Non
         if file.read
         and file.file not in present
         and (file.bytes, file.modified) not in moved
-        and (_is_refused(file.file, refused) or not _is_readable(file.file))
+        and (_is_refused(file.file, refused) or not can_be_opened(file.file))
     ]
     lost, total = (sum(file.read for file in files) for files in (vanished, known))
     if lost > total * SHRINK:
@@ -125,18 +123,6 @@ def check_queries(previous: RunReport | None, files: Sequence[FileReport]) -> No
             f"failed: {', '.join(sorted(failed))}; {lost} of {total} known records came from there",
             "see that the database can be reached, and that the query is right; --allow-shrink goes on without it",
         )
-
-
-def _is_readable(file: str) -> bool:
-    """Whether a file, by its shown name, can still be opened, and is a file."""
-    try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
-    except (OSError, ValueError):
-        return False
-    try:
-        return stat.S_ISREG(os.fstat(descriptor).st_mode)
-    finally:
-        os.close(descriptor)
 
 
 def check_space(out: Path, planned: Plan, previous: RunReport | None) -> None:

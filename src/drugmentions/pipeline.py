@@ -73,7 +73,8 @@ def run(
             with clock.timed("extract"):
                 planned, parts = bring_up_to_date(inputs, config, planned, store, lists, workspace, progress)
             files = file_reports(planned, [*lists.counts, *(count for some in parts for count in some.counts)])
-            check_accounts(parts, files)
+            known = {some.batch.name for some in store.parts}
+            check_accounts([some for some in parts if some.batch.name not in known], files)
             if not allow_shrink:
                 check_queries(previous, files)
             check_limit(files, config)
@@ -109,7 +110,10 @@ def run(
 
 
 def check_accounts(parts: Sequence[Parts], files: Sequence[FileReport]) -> None:
-    """Raise AccountingError where files, batches and the rows that lie in parts don't tell of the same records."""
+    """Raise AccountingError where files, batches and the rows that lie in parts don't tell of the same records.
+
+    parts: those that are new; of the others, fingerprint or digest has been compared.
+    """
     counted = [count for some in parts for count in some.counts]
     rows = {
         "publications": sum(count.publications + count.deletions for count in counted),
@@ -191,7 +195,7 @@ def _standing(out: Path, made_of: str, previous: RunReport | None, store: Store)
     if not all(is_whole(out / name, previous.outputs.get(name)) for name in unsure):
         return None
     counts = {name: previous.counts[name] for name in _COUNTED}
-    drugs = store.drugs if _standing_graph(out, store) else None
+    drugs = None if {GRAPH, MENTIONS} & set(unsure) else store.drugs
     return _Published(previous.lexicon, counts, (), previous.outputs, drugs, found)
 
 
@@ -218,12 +222,17 @@ def _publish(
     others = pl.concat([lists.read.rejects, _unreadable_rejects(planned.unreadable)])
     changes: list[tuple[DrugChange, ...] | None] = []
 
-    def compare(table: Path) -> None:
-        old = out / MENTIONS if previous else None
-        known = old is None or (previous is not None and is_whole(old, previous.outputs.get(MENTIONS)))
-        changes.append(mention_changes(old, table) if known else None)
-
     standing = _standing_graph(out, store)
+
+    def compare(table: Path) -> None:
+        old = out / MENTIONS
+        if previous is None:
+            changes.append(mention_changes(None, table))
+        elif standing or is_whole(old, previous.outputs.get(MENTIONS)):
+            changes.append(mention_changes(old, table))
+        else:
+            changes.append(None)
+
     with workspace.scratch_dir("assemble") as scratch:
         assembled = assemble(
             parts,

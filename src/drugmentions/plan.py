@@ -1,6 +1,5 @@
 """Step one, plan: inputs -> source files with fingerprints -> batches; reads no more than first bytes of new files."""
 
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
@@ -12,6 +11,7 @@ import msgspec
 
 from drugmentions.cache import kept_damaged
 from drugmentions.config import Config
+from drugmentions.durable import can_be_opened
 from drugmentions.errors import NoDrugsError, NoInputError
 from drugmentions.manifest import VERSION, Store
 from drugmentions.model import Batch, Kind, Parts, SourceFile
@@ -54,7 +54,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     batches: to be extracted. carried: what earlier runs have left of files that are what they were, or, where kept, are
     gone. unreadable: source files that can't be read at all, each one reject. missing: names of the kept files that are
-    gone. recognised: what was found below the inputs, for the next plan.
+    gone.
     """
 
     drug_lists: tuple[SourceFile, ...]
@@ -91,7 +91,7 @@ def plan(inputs: Sequence[str], config: Config, out: Path, store: Store | None =
         ignored += [Ignored(file.file, "replaced by --drugs") for file in lists if file.path not in paths]
         ignored += refused_lists
         files, lists = [file for file in files if file.path not in paths], named
-    out_of_reach = {file.file for file in files if file.note and not _can_be_opened(file.path)}
+    out_of_reach = {file.file for file in files if file.note and not can_be_opened(file.path)}
     missing = _missing(store, {file.file for file in files} - out_of_reach, keep=config.run.keep_missing)
     ignored += [
         Ignored(file.file, f"{file.note}; what was read before is kept") for file in files if file.file in missing
@@ -171,14 +171,6 @@ def _settle(files: Iterable[LocatedFile]) -> None:
     left = newest + tick - time.time_ns()
     if 0 < left <= tick:
         time.sleep(left / 1e9)
-
-
-def _can_be_opened(path: str) -> bool:
-    try:
-        os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
-    except OSError:
-        return False
-    return True
 
 
 # What is carried.

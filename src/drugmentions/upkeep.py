@@ -53,18 +53,24 @@ def bring_up_to_date(
         again = plan_run(inputs, config, at_hand)
         planned = msgspec.structs.replace(again, drug_lists=planned.drug_lists)
         parts, unstable = step.parts_of(planned)
-    names = {file.file for file in unstable}
-    left = ((file for file in batch.files if file.file not in names) for batch in planned.batches)
-    lost = (msgspec.structs.replace(file, note="changed while it was read") for file in unstable)
-    planned = msgspec.structs.replace(
-        planned,
-        batches=tuple(make_batch(files) for files in map(list, left) if files),
-        unreadable=(*planned.unreadable, *lost),
-    )
+    if unstable:
+        planned = _without(planned, unstable)
     if config.run.keep_missing:
         return planned, [workspace.keep(some) for some in parts]
     kept = {file.file for some in store.parts if some.batch.name in store.kept for file in some.batch.files}
     return planned, [workspace.keep(some) if _has_any(some, kept) else some for some in parts]
+
+
+def _without(planned: Plan, unstable: Sequence[SourceFile]) -> Plan:
+    """The plan with some of its files unreadable, as they changed each time that they were read."""
+    names = {file.file for file in unstable}
+    left = ([file for file in batch.files if file.file not in names] for batch in planned.batches)
+    lost = (msgspec.structs.replace(file, note="changed while it was read") for file in unstable)
+    return msgspec.structs.replace(
+        planned,
+        batches=tuple(make_batch(files) for files in left if files),
+        unreadable=(*planned.unreadable, *lost),
+    )
 
 
 def _has_any(parts: Parts, names: set[str]) -> bool:

@@ -121,13 +121,13 @@ def _narrate(report: "RunReport") -> None:
 
 def _show_plan(inputs: list[str], config: "Config", output_format: "Format", *, full: bool) -> None:
     """Show each source file, what it was taken for, whether it would be read, and what would be ignored."""
-    from collections import Counter
     from pathlib import Path
 
+    import msgspec
     import polars as pl
 
     from drugmentions.cache import Workspace
-    from drugmentions.changes import file_states
+    from drugmentions.changes import count_states, file_states
     from drugmentions.cli.render import render
     from drugmentions.plan import plan_run
     from drugmentions.report import read_report
@@ -159,16 +159,16 @@ def _show_plan(inputs: list[str], config: "Config", output_format: "Format", *, 
     ]
     rows += [{"file": name, "state": state} for name, state in states.items() if state == "gone"]
     rows += [{"file": entry.file, "kind": "ignored", "note": entry.reason} for entry in planned.ignored]
-    counts = Counter(states.values())
+    counts = count_states(states.values())
     to_read = [file for batch in planned.batches for file in batch.files]
     document = {
         "batches": len(planned.batches),
         "bytes": sum(file.fingerprint.size for file in to_read),
-        "states": {name: counts[name] for name in ("new", "changed", "gone", "known", "kept", "unreadable")},
+        "states": msgspec.to_builtins(counts),
         "files": rows,
     }
     narrator.note(
-        f"{len(to_read)} files to read ({counts['new']} new, {counts['changed']} changed), {document['bytes']} bytes"
-        f" in {len(planned.batches)} batches; {counts['known']} known, {counts['gone']} gone, {counts['kept']} kept"
+        f"{len(to_read)} files to read ({counts.new} new, {counts.changed} changed), {document['bytes']} bytes"
+        f" in {len(planned.batches)} batches; {counts.known} known, {counts.gone} gone, {counts.kept} kept"
     )
     render(pl.DataFrame(rows, schema=schema), document, output_format)

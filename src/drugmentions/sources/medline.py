@@ -7,12 +7,12 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from drugmentions.model import RAW_LIMIT, SourceFile
+from drugmentions.model import SourceFile
 from drugmentions.sources.columns import RETRACTED, STATUS
 from drugmentions.sources.named_rows import NamedRows
 from drugmentions.sources.pubmed_record import UNTITLED, printed_date, without_brackets
 from drugmentions.sources.spool import Spool
-from drugmentions.sources.streams import INVALID_UTF8, UnreadableError, read_line_blocks
+from drugmentions.sources.streams import UnreadableError, read_line_blocks
 
 COLUMNS: Final = ("pmid", "title", "journal", "journal_abbreviation", "pub_date", STATUS)
 FIRST_TAG: Final = "PMID- "
@@ -60,13 +60,8 @@ def _records(blocks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def _keep(raw: bytes, line: int, rows: NamedRows) -> None:
-    if len(raw) > RECORD_LIMIT:
-        rows.reject(LONG_RECORD, raw[: 4 * RAW_LIMIT].decode(errors="replace"), line)
-        return
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        rows.reject(INVALID_UTF8, raw.decode(errors="surrogateescape"), line)
+    text = rows.text_of(raw, line, RECORD_LIMIT, LONG_RECORD)
+    if text is None:
         return
     values = _values(_fields(io.StringIO(text, newline="\n")))
     if any(values):

@@ -6,10 +6,10 @@ Source: https://www.nlm.nih.gov/research/umls/rxnorm/docs/techdoc.html, 12.4, "C
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from drugmentions.model import RAW_LIMIT, SourceFile
+from drugmentions.model import SourceFile
 from drugmentions.sources.named_rows import NamedRows
 from drugmentions.sources.spool import Spool
-from drugmentions.sources.streams import INVALID_UTF8, LINE_LIMIT, LONG_LINE, UnreadableError, read_line_blocks
+from drugmentions.sources.streams import LINE_LIMIT, LONG_LINE, UnreadableError, read_line_blocks
 
 COLUMNS: Final = ("drug",)
 COMMENT: Final = "#"
@@ -85,12 +85,6 @@ def _read_lines(
 
 
 def _keep_line(line: bytes, number: int, rows: NamedRows, keep: Callable[[str, int, NamedRows], None]) -> None:
-    if len(line) > LINE_LIMIT:
-        rows.reject(LONG_LINE, line[: 4 * RAW_LIMIT].decode(errors="replace"), number)
-        return
-    try:
-        text = line.decode()
-    except UnicodeDecodeError:
-        rows.reject(INVALID_UTF8, line.decode(errors="surrogateescape"), number)
-    else:
+    text = rows.text_of(line, number, LINE_LIMIT, LONG_LINE)
+    if text is not None:
         keep(text, number, rows)

@@ -10,7 +10,7 @@ from drugmentions.sources.columns import DELETED, STATUS
 from drugmentions.sources.html_pages import HTML_PAGE, is_html
 from drugmentions.sources.scans import field_columns, further_columns
 from drugmentions.sources.spool import SUSPECT, Spool, is_blank
-from drugmentions.sources.streams import UnreadableError
+from drugmentions.sources.streams import INVALID_UTF8, UnreadableError
 from drugmentions.sources.zip_entries import read_texts
 
 
@@ -45,6 +45,17 @@ class NamedRows:
             blank = all(map(is_blank, values))
             self._spool.doubtful.append((self._file, self.count, line, raw.decode(), blank, main))
         self._spool.rows.append((self._file, self.count, line, *picked))
+
+    def text_of(self, raw: bytes, line: int, limit: int, too_long: str) -> str | None:
+        """A record's text; None where it is rejected, as `too_long` for `limit` bytes, or as invalid UTF-8."""
+        if len(raw) > limit:
+            self.reject(too_long, raw[: 4 * RAW_LIMIT].decode(errors="replace"), line)
+            return None
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            self.reject(INVALID_UTF8, raw.decode(errors="surrogateescape"), line)
+            return None
 
     def reject(self, reason: str, raw: str | None, line: int | None) -> None:
         """Reject a record, or what is left of the file."""
