@@ -17,6 +17,7 @@ from drugmentions.matching.lexicon import Lexicon
 from drugmentions.matching.normalise import is_ascii_expr
 from drugmentions.model import FileCounts, Part, Parts
 from drugmentions.plan import Carried
+from drugmentions.sorted_runs import sink_runs
 
 FEW: Final = 1_000
 """Changed forms that are searched for by themselves; where there are more, every title is matched again."""
@@ -143,7 +144,7 @@ def match_again(
         return msgspec.structs.replace(parts, matched=matcher.digest)
     path = part_path(directory, parts.batch.name, "mentions", matcher.digest)
     with replacing(path, durable=False) as temporary:
-        _sink(pl.concat([old.join(keys, on=_KEY, how="anti"), found]), temporary)
+        sink_runs(pl.concat([old.join(keys, on=_KEY, how="anti"), found]), temporary)
     return msgspec.structs.replace(parts, mentions=seal(path), matched=matcher.digest)
 
 

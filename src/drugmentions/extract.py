@@ -16,6 +16,7 @@ from drugmentions.matching.engine import Matcher
 from drugmentions.matching.lexicon import Lexicon, build_lexicon
 from drugmentions.matching.rules import PLAIN, Rules
 from drugmentions.model import MENTION_PART, PUBLICATION, RAW_LIMIT, REJECT, Batch, FileCounts, Parts, SourceFile
+from drugmentions.sorted_runs import sink_runs
 from drugmentions.sources.columns import DRUG_FIELDS, PUBLICATION_FIELDS
 from drugmentions.sources.conform import conform
 from drugmentions.sources.endless import has_endless_lines
@@ -26,6 +27,8 @@ from drugmentions.sources.streams import CANNOT_BE_READ
 FAST_FROM: Final = 1 << 20
 """Bytes from which the fast reader pays: it costs some milliseconds to open, the slow one a microsecond per record."""
 COMPRESSION: Final = "lz4"
+TITLE_BYTES: Final = 250
+"""What a publication takes in a file, roughly: it steers when the matching engine starts, nothing else."""
 ROW_GROUP: Final = 50_000
 """Publications that are written, and later searched, at a time: memory goes with it."""
 
@@ -47,6 +50,7 @@ def extract(
     be written. Doing it again gives the same rows.
     """
     publications, rejects = part_path(parts, batch.name, "publications"), part_path(parts, batch.name, "rejects")
+    matcher.expect(sum(file.fingerprint.size for file in batch.files) // TITLE_BYTES)
     with (
         replacing(publications, durable=False) as publications_part,
         replacing(rejects, durable=False) as rejects_part,
@@ -111,7 +115,7 @@ def write_publications(
 def write_mentions(publications: Path, matcher: Matcher, mentions: Path, *, on_rows: Callable[[int], None]) -> None:
     """Find the mentions of a part's publications: one row per (drug, publication, title it was found in)."""
     found = search(scan_titles(publications), matcher, on_rows=on_rows)
-    found.sink_parquet(mentions, compression=COMPRESSION, statistics=False)
+    sink_runs(found, mentions)
 
 
 def scan_titles(publications: Path) -> pl.LazyFrame:

@@ -66,6 +66,11 @@ class DrugLists:
         return Matcher(self.lexicon, self._overlaps, self._engine)
 
     @property
+    def trouble(self) -> Exception | None:
+        """Why the engine that was to match didn't start."""
+        return self.matcher.trouble if "matcher" in vars(self) else None
+
+    @property
     def _known(self) -> bool:
         """Whether an earlier run read these very lists."""
         return self._store.lexicon_of == self.made_of

@@ -32,20 +32,21 @@ class Finder:
         self._rules = kernel.OnTitles(
             salts_in_a_row=SALTS_IN_A_ROW if lexicon.rules.salts else 0, locants=lexicon.rules.locants, longest=longest
         )
+        self.find(pl.Series(["compiled now, or loaded"]))
 
     def find(self, titles: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
-        """What stands in the titles searched here, as `Matcher.find_spans` says it; and the rows of those that aren't."""
+        """What stands in the titles that are searched here, as `Matcher.find_spans` says it; and the rows of others."""
         normal = normal_titles(titles)
         text, lengths = _text_of(normal)
         others = _others_of(normal, titles)
         left = np.zeros(len(lengths), np.bool_)
         frames, title, start = [], 0, 0
         while title < len(lengths):
-            spans = _room_for(len(lengths) - title)
+            room = _room_for(len(lengths) - title)
             count, title, start = kernel.search(
-                text, lengths, others, start, title, self._tables, self._rules, left, spans
+                text, lengths, others, start, title, self._tables, self._rules, left, room
             )
-            frames.append(pl.DataFrame({name: part[:count] for name, part in spans._asdict().items()}))
+            frames.append(pl.DataFrame({name: part[:count] for name, part in room._asdict().items()}))
         found = pl.concat(frames) if frames else pl.DataFrame(schema=dict.fromkeys(kernel.Spans._fields, pl.UInt32))
         names = self._names[found["term"]]
         rows = normal.rows.gather(found["title"]).alias("row")
@@ -67,11 +68,13 @@ def _others_of(normal: NormalTitles, titles: pl.Series) -> kernel.Others:
     own = titles.gather(normal.rows.slice(normal.beyond_ascii))
     for kind, sign in _KINDS.items():
         own = own.str.replace_all(kind, sign)
+    kinds, kinds_from = _joined(own)
     uneven = normal.texts.slice(normal.uneven).str.len_chars() + 1
     return kernel.Others(
         first=normal.beyond_ascii,
         uneven=normal.uneven,
-        kinds=_joined(own),
+        kinds=kinds,
+        kinds_from=kinds_from,
         origins=_running(uneven),
         at=normal.origins["at"].to_numpy(),
         reach=normal.origins["reach"].to_numpy(),

@@ -1,9 +1,9 @@
-"""Find a lexicon's terms in titles, by the engine that pays: Polars alone, or a compiled loop where numba is installed."""
+"""Find a lexicon's terms in titles by the engine that pays: Polars alone, or a compiled loop where numba is there."""
 
-import logging
 from collections.abc import Iterator
-from functools import cached_property
+from contextlib import suppress
 from importlib.util import find_spec
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Final, Literal
 
 import polars as pl
@@ -25,15 +25,15 @@ _SLICE: Final = 100_000
 """Titles matched at a time, at most: so many that the cost of calls fades, so few that memory is bounded."""
 _SLICE_BYTES: Final = 32 << 20
 
-_log = logging.getLogger(__name__)
-
 
 class Matcher:
     """A lexicon, and how mentions of it are found. What is found doesn't depend on the engine.
 
     The compiled engine takes half a second to start, and some seconds the first time, when its code is compiled. So
-    `auto` takes it only where numba is installed and many titles are to be searched.
+    `auto` takes it only where numba is installed and many titles are to be searched; `trouble` is why it didn't start.
     """
+
+    trouble: Exception | None = None
 
     def __init__(self, lexicon: Lexicon, overlaps: Overlaps = "longest", engine: Engine = "auto") -> None:
         """Raise MissingExtraError where the engine asked for isn't installed."""
@@ -42,6 +42,10 @@ class Matcher:
         self.overlaps = overlaps
         self._engine = engine
         self._expected = self._searched = 0
+        self._start: Thread | None = None
+        self._starting = Lock()
+        self._finder: Finder | None = None
+        self._is_started = False
 
     @property
     def digest(self) -> str:
@@ -49,8 +53,11 @@ class Matcher:
         return matched_with(self.lexicon.digest, self.overlaps)
 
     def expect(self, titles: int) -> None:
-        """Hear how many titles are to be searched next; `auto` chooses by it."""
+        """Hear how many titles are to be searched next; `auto` chooses by it. The engine starts while others work."""
         self._expected = max(self._expected, titles)
+        if self._is_compiled and self._start is None:
+            self._start = Thread(target=suppress(Exception)(self._started))
+            self._start.start()
 
     def find_mentions(self, publications: pl.LazyFrame, column: str = "title") -> pl.LazyFrame:
         """Join each publication to the drugs that its `column` mentions: see `find_mentions`."""
@@ -69,7 +76,7 @@ class Matcher:
         """
         self._searched += len(titles)
         longest = self.overlaps == "longest"
-        finder = self._finder if self._is_compiled else None
+        finder = self._started() if self._is_compiled else None
         if finder is None:
             return polars_engine.find_spans(titles, self.lexicon, longest=longest)
         found, left = finder.find(titles)
@@ -85,18 +92,20 @@ class Matcher:
             return max(self._expected, self._searched) >= WORTH_COMPILING and _has_numba()
         return self._engine == "compiled"
 
-    @cached_property
-    def _finder(self) -> "Finder | None":
-        """The compiled engine, started; None where `auto` finds that it doesn't work here."""
-        try:
-            from drugmentions.matching.compiled_engine import Finder  # noqa: PLC0415  # it takes its time
+    def _started(self) -> "Finder | None":
+        """The compiled engine, once it has started; None where it doesn't work here."""
+        with self._starting:
+            if not self._is_started:
+                self._is_started = True
+                try:
+                    from drugmentions.matching.compiled_engine import Finder  # noqa: PLC0415  # it takes its time
 
-            return Finder(self.lexicon, longest=self.overlaps == "longest")
-        except Exception as error:
-            if self._engine == "compiled":
-                raise
-            _log.warning("the compiled engine does not start, Polars goes on: %s", error)
-            return None
+                    self._finder = Finder(self.lexicon, longest=self.overlaps == "longest")
+                except Exception as error:  # noqa: BLE001  # whatever it is, the other engine finds the same
+                    self.trouble = error
+        if self.trouble and self._engine == "compiled":
+            raise self.trouble
+        return self._finder
 
     def _match_slice(self, batch: pl.DataFrame, column: str) -> pl.DataFrame:
         found = self.find_spans(batch[column])
