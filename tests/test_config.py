@@ -121,7 +121,7 @@ def test_a_number_of_rejects_may_be_a_number(file: Path) -> None:
         ("[matching]\nxyz = 1\n", "[matching]: unknown key 'xyz'", "known: engine, overlaps, profile"),
         (
             "[matching]\nengine = 'polar'\n",
-            "[matching] engine: expected one of auto, polars, found 'polar'",
+            "[matching] engine: expected one of auto, polars, compiled, found 'polar'",
             "did you mean polars?",
         ),
         (
@@ -267,7 +267,7 @@ def test_variables(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, e
     [
         ({"DRUGMENTIONS_OUTPUT": "x"}, "environment: unknown key 'DRUGMENTIONS_OUTPUT'", "mean DRUGMENTIONS_OUT?"),
         ({"DRUGMENTIONS_STRICT": "often"}, "DRUGMENTIONS_STRICT: expected true or false, found 'often'", "true or"),
-        ({"DRUGMENTIONS_ENGINE": "auot"}, "DRUGMENTIONS_ENGINE: expected one of auto, polars", "mean auto?"),
+        ({"DRUGMENTIONS_ENGINE": "auot"}, "DRUGMENTIONS_ENGINE: expected one of auto, polars, compiled", "mean auto?"),
         ({"DRUGMENTIONS_MAX_REJECTS": "101%"}, "DRUGMENTIONS_MAX_REJECTS: expected a number of", "a number of records"),
     ],
 )

@@ -1,8 +1,11 @@
-"""The Polars engine agrees with the oracle, on tables, on every character, and on titles that Hypothesis makes up."""
+"""Both engines agree with the oracle, on tables, on every character, and on titles that Hypothesis makes up."""
 
+import os
+import subprocess
 import sys
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 import polars as pl
@@ -10,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drugmentions.matching import engine, oracle
+from drugmentions.errors import MissingExtraError
+from drugmentions.matching import compiled_engine, engine, oracle
+from drugmentions.matching.compiled_engine import Finder
 from drugmentions.matching.engine import find_mentions
 from drugmentions.matching.lexicon import Lexicon, build_lexicon
 from drugmentions.matching.normalise import normal_form_expr
@@ -174,3 +179,101 @@ def test_an_empty_frame_and_one_of_nulls_have_no_mentions() -> None:
     for titles in ([], [None, None]):
         frame = pl.LazyFrame({"title": titles}, schema={"title": pl.String})
         assert find_mentions(frame, lexicon_of(ENTRIES)).collect().is_empty()
+
+
+# The compiled engine, and which one is taken.
+
+
+def test_the_compiled_engine_searches_titles_of_every_kind_itself() -> None:
+    found, left = Finder(lexicon_of(ENTRIES), longest=True).find(pl.Series([*TITLES, None]))
+    assert left.is_empty()
+    assert found.height > len(TITLES) / 2
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "ethanol " * 9_000,  # places take 16 bits
+        "ethanol " * 2_000,  # more candidates than there is room for
+        "\N{SOFT HYPHEN}" * 70_000 + "ethanol",  # in normal form it is short
+        f"{'ä' * 40_000} ethanol 5-FU",
+    ],
+    ids=["long", "many", "ignorable", "two bytes"],
+)
+def test_what_has_no_room_in_the_compiled_engine_is_found_by_the_other(title: str) -> None:
+    titles = ["Oral 5-FU", title, "epinephrine"]
+    first, found, last = by_engine(titles, lexicon_of(ENTRIES))
+    assert (first[0].drug, found[0].drug, last[0].drug) == ("5-FU", "ETHANOL", "EPINEPHRINE")
+    assert found[0].start == title.index("ethanol")
+    assert len(found) == title.count("ethanol") + title.count("5-FU")
+
+
+def test_many_mentions_fill_the_room_again_and_again() -> None:
+    titles = ["ethanol, epinephrine, nitric oxide, DNP, adrenaline", "nothing"] * 3_000
+    found = by_engine(titles, lexicon_of(ENTRIES))
+    assert [len(matches) for matches in found] == [5, 0] * 3_000
+
+
+def test_a_drug_of_many_terms_is_too_much_for_the_compiled_engine_alone() -> None:
+    entries = [(f"drug {number}", "ethanol") for number in range(1_100)]
+    (found,) = by_engine(["Ethanol"], lexicon_of(entries))
+    assert len(found) == 1_100
+
+
+def test_the_compiled_engine_is_taken_for_many_titles(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+    monkeypatch.setattr(engine, "WORTH_COMPILING", 3)
+    monkeypatch.setattr(engine.Matcher, "_begin", lambda _self: started.append(True))
+    matcher = engine.Matcher(lexicon_of(ENTRIES))
+    matcher.find_spans(pl.Series(["ethanol"] * 2))
+    assert not started
+    matcher.find_spans(pl.Series(["ethanol"]))
+    assert started
+    expecting = engine.Matcher(lexicon_of(ENTRIES))
+    started.clear()
+    expecting.expect(3)
+    assert started
+    never = engine.Matcher(lexicon_of(ENTRIES), engine="polars")
+    started.clear()
+    never.expect(3)
+    assert never.find_spans(pl.Series(["ethanol"] * 3)).height == 3
+    assert not started
+
+
+def test_auto_goes_on_where_the_compiled_engine_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("no LLVM here")
+
+    monkeypatch.setattr(engine, "WORTH_COMPILING", 1)
+    monkeypatch.setattr(compiled_engine, "Finder", broken)
+    matcher = engine.Matcher(lexicon_of(ENTRIES))
+    assert matcher.find_spans(pl.Series(["ethanol"])).height == 1
+    assert str(matcher.trouble) == "no LLVM here"
+    with pytest.raises(RuntimeError, match="no LLVM here"):
+        engine.Matcher(lexicon_of(ENTRIES), engine="compiled").find_spans(pl.Series(["ethanol"]))
+
+
+def test_without_numba_auto_takes_polars_and_compiled_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "find_spec", lambda _name: None)
+    monkeypatch.setattr(engine, "WORTH_COMPILING", 1)
+    matcher = engine.Matcher(lexicon_of(ENTRIES))
+    assert matcher.find_spans(pl.Series(["ethanol"])).height == 1
+    assert matcher.trouble is None
+    with pytest.raises(MissingExtraError) as raised:
+        engine.Matcher(lexicon_of(ENTRIES), engine="compiled")
+    assert "drugmentions[fast]" in raised.value.hint
+
+
+@pytest.mark.slow
+def test_compiled_code_needs_no_place_to_be_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    script = """
+import polars as pl
+from drugmentions.matching.engine import Matcher
+from drugmentions.matching.lexicon import build_lexicon
+lists = pl.DataFrame({"drug": ["ethanol"], "atccode": None, "synonyms": None}).cast(pl.String)
+print(Matcher(build_lexicon(lists), engine="compiled").find_spans(pl.Series(["Ethanol"])).rows())
+"""
+    environ = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "file"), "HOME": str(tmp_path / "file")}
+    done = subprocess.run([sys.executable, "-c", script], env=environ, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("[(0, 'ethanol', 0, 7, 'ethanol')]\n", 0), done.stderr

@@ -58,9 +58,9 @@ class Finder:
 def _text_of(titles: NormalTitles) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """The titles' bytes, a line feed behind each, and their lengths; of what isn't ASCII only letters and digits."""
     others = titles.texts.slice(titles.beyond_ascii).str.replace_all(r"[^\p{L}\p{N}\x00-\x7F]", _BORDER)
-    texts = pl.concat([titles.texts.head(titles.beyond_ascii), others]) if len(others) else titles.texts
-    text = texts.str.join("\n").cast(pl.Binary).item() + b"\n"
-    return np.frombuffer(text, np.uint8), texts.str.len_bytes().cast(pl.Int64).to_numpy()
+    texts = pl.concat([titles.texts.head(titles.beyond_ascii), others, pl.Series([""])])
+    text = texts.str.join("\n").cast(pl.Binary).item()
+    return np.frombuffer(text, np.uint8), texts.head(-1).str.len_bytes().cast(pl.Int64).to_numpy()
 
 
 def _others_of(normal: NormalTitles, titles: pl.Series) -> kernel.Others:

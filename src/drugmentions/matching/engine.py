@@ -1,7 +1,6 @@
 """Find a lexicon's terms in titles by the engine that pays: Polars alone, or a compiled loop where numba is there."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from importlib.util import find_spec
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Final, Literal
@@ -56,7 +55,7 @@ class Matcher:
         """Hear how many titles are to be searched next; `auto` chooses by it. The engine starts while others work."""
         self._expected = max(self._expected, titles)
         if self._is_compiled and self._start is None:
-            self._start = Thread(target=suppress(Exception)(self._started))
+            self._start = Thread(target=self._begin)
             self._start.start()
 
     def find_mentions(self, publications: pl.LazyFrame, column: str = "title") -> pl.LazyFrame:
@@ -93,7 +92,14 @@ class Matcher:
         return self._engine == "compiled"
 
     def _started(self) -> "Finder | None":
-        """The compiled engine, once it has started; None where it doesn't work here."""
+        """The compiled engine, once it has started; None where `auto` finds that it doesn't work here."""
+        self._begin()
+        if self.trouble and self._engine == "compiled":
+            raise self.trouble
+        return self._finder
+
+    def _begin(self) -> None:
+        """Start the compiled engine, once, or wait until it has started."""
         with self._starting:
             if not self._is_started:
                 self._is_started = True
@@ -103,9 +109,6 @@ class Matcher:
                     self._finder = Finder(self.lexicon, longest=self.overlaps == "longest")
                 except Exception as error:  # noqa: BLE001  # whatever it is, the other engine finds the same
                     self.trouble = error
-        if self.trouble and self._engine == "compiled":
-            raise self.trouble
-        return self._finder
 
     def _match_slice(self, batch: pl.DataFrame, column: str) -> pl.DataFrame:
         found = self.find_spans(batch[column])

@@ -4,8 +4,11 @@ What is rare and intricate it leaves to the other engine, title by title. It doe
 are held to `oracle.py`.
 """
 
+import os
 from collections.abc import Callable
-from typing import Final, NamedTuple, TypeVar, cast
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import numba
 import numpy as np
@@ -20,8 +23,8 @@ LONGEST_TITLE: Final = (1 << 16) - 1
 CANDIDATES: Final = 1_024
 """Places that a title's candidates, or terms, may take here."""
 
-_SEED, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
-_6, _16, _32, _48, _63 = (np.uint64(bits) for bits in (6, 16, 32, 48, 63))
+_ZERO, _GOLDEN = np.uint64(0), np.uint64(0x9E3779B97F4A7C15)
+_5, _6, _16, _32, _48, _59, _63 = (np.uint64(bits) for bits in (5, 6, 16, 32, 48, 59, 63))
 _ONE, _PLACE = np.uint64(1), np.uint64(0xFFFF)
 _BLANK, _HYPHEN = ord(" "), ord("-")
 _CLOSING: Final = tuple(map(ord, ")]}"))
@@ -96,44 +99,49 @@ class Spans(NamedTuple):
     term: NDArray[np.uint32]
 
 
-class _Room(NamedTuple):
-    """Room for one title. begins, ends, values: its tokens' places and hashes; hits: those that may be anchors.
-
-    places: candidates as start, end and salts, in 16, 16 and 32 bits, so that they sort; forms: theirs. keys: spans as
-    drug, start and end, likewise; rows: their terms. beaten: which of the candidates are.
-    """
-
-    begins: Places
-    ends: Places
-    values: Hashes
-    hits: Places
-    places: Hashes
-    forms: Hashes
-    keys: Hashes
-    rows: Hashes
-    beaten: NDArray[np.bool_]
-
-
 _Function = TypeVar("_Function", bound=Callable[..., object])
+
+
+def _cache_directory() -> str:
+    """Where compiled code is kept: a directory of the user's cache for this very source, so that none is stale."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    return str(Path(cache, "drugmentions", sha256(Path(__file__).read_bytes()).hexdigest()[:16]))
 
 
 def _compiled(function: _Function) -> _Function:
     """Compile a function when it is first called, and keep it for later processes where there is a place for that."""
+    settings: Any = numba.config
+    before, settings.CACHE_DIR = settings.CACHE_DIR, settings.CACHE_DIR or _cache_directory()
     try:
         return cast("_Function", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
-    except RuntimeError:  # neither beside this file nor in the user's cache
+    except (RuntimeError, OSError):  # no place: it is compiled in every process
         return cast("_Function", numba.njit(nogil=True, error_model="numpy")(function))
+    finally:
+        settings.CACHE_DIR = before
+
+
+@_compiled
+def _with_letter(value: np.uint64, letter: np.uint8) -> np.uint64:
+    """The hash of a word with one more letter. Twelve letters fit side by side; words are compared in the end."""
+    return (value << _5 | value >> _59) ^ np.uint64(letter)
+
+
+@_compiled
+def _finished(value: np.uint64) -> np.uint64:
+    """The hash with all its bits spread: golden ratio times 2^64, as Knuth's multiplicative hashing has it."""
+    value *= _GOLDEN
+    return value ^ value >> _32
 
 
 @_compiled
 def hash_words(words: Bytes, starts: Places) -> Hashes:
-    """FNV-1a of each word."""
+    """The hash of each word."""
     hashes = np.empty(starts.shape[0] - 1, np.uint64)
     for word in range(hashes.shape[0]):
-        value = _SEED
+        value = _ZERO
         for at in range(starts[word], starts[word + 1]):
-            value = (value ^ np.uint64(words[at])) * _PRIME
-        hashes[word] = value
+            value = _with_letter(value, words[at])
+        hashes[word] = _finished(value)
     return hashes
 
 
@@ -166,29 +174,6 @@ def _sieve_bit(value: np.uint64, sieve: Hashes) -> np.uint64:
 
 
 @_compiled
-def _find_tokens(data: Bytes, start: int, stop: int, tables: Tables, room: _Room) -> tuple[int, int]:
-    """Enter the tokens of a title; returns how many there are, and how many of them may be anchors."""
-    tokens, hits, at = 0, 0, start
-    while at < stop:
-        letter = tables.classes[data[at]]
-        if letter == 0:
-            at += 1
-            continue
-        room.begins[tokens], value = at, _SEED
-        while letter != 0:  # it ends at the line feed at the latest
-            value = (value ^ np.uint64(letter)) * _PRIME
-            at += 1
-            letter = tables.classes[data[at]]
-        room.ends[tokens], room.values[tokens] = at, value
-        bit = _sieve_bit(value, tables.sieve)
-        if tables.sieve[np.int64(bit >> _6)] >> (bit & _63) & _ONE:
-            room.hits[hits] = tokens
-            hits += 1
-        tokens += 1
-    return tokens, hits
-
-
-@_compiled
 def _is_word(data: Bytes, begin: int, end: int, word: int, tables: Tables) -> bool:
     """Whether these bytes, in lower case, are the word."""
     start = tables.starts[word]
@@ -204,31 +189,33 @@ def _is_word(data: Bytes, begin: int, end: int, word: int, tables: Tables) -> bo
 
 
 @_compiled
-def _fits(data: Bytes, token: int, form: int, tables: Tables, room: _Room) -> bool:
+def _fits(data: Bytes, begins: Places, ends: Places, token: int, form: int, tables: Tables) -> bool:
     """Whether the form's words stand from this token on, with no sign between them that its own gaps don't hold."""
     first = tables.first[form]
     count = tables.first[form + 1] - first
     for nth in range(count):
-        if not _is_word(data, room.begins[token + nth], room.ends[token + nth], first + nth, tables):
+        if not _is_word(data, begins[token + nth], ends[token + nth], first + nth, tables):
             return False
     for nth in range(count - 1):
-        for at in range(room.ends[token + nth], room.begins[token + nth + 1]):
+        for at in range(ends[token + nth], begins[token + nth + 1]):
             if tables.signs[data[at]] & ~tables.allowed[first + nth]:
                 return False
     return True
 
 
 @_compiled
-def _salts_behind(data: Bytes, token: int, tokens: int, most: int, tables: Tables, room: _Room) -> int:
+def _salts_behind(
+    data: Bytes, begins: Places, ends: Places, values: Hashes, token: int, tokens: int, most: int, tables: Tables
+) -> int:
     """How many salts follow a token, each after one blank."""
     for count in range(most):
         after = token + count + 1
-        if after >= tokens or room.begins[after] - room.ends[after - 1] != 1 or data[room.ends[after - 1]] != _BLANK:
+        if after >= tokens or begins[after] - ends[after - 1] != 1 or data[ends[after - 1]] != _BLANK:
             return count
-        salt = np.searchsorted(tables.salts, room.values[after])
-        if salt == tables.salts.shape[0] or tables.salts[salt] != room.values[after]:
+        salt = np.searchsorted(tables.salts, values[after])
+        if salt == tables.salts.shape[0] or tables.salts[salt] != values[after]:
             return count
-        if not _is_word(data, room.begins[after], room.ends[after], tables.first[-1] + salt, tables):
+        if not _is_word(data, begins[after], ends[after], tables.first[-1] + salt, tables):
             return count
     return most
 
@@ -264,18 +251,6 @@ def _in_characters(data: Bytes, begin: int, end: int, start: int) -> tuple[int, 
 
 
 @_compiled
-def _in_title(data: Bytes, begin: int, end: int, start: int, title: int, others: Others) -> tuple[int, int]:
-    """A place in a title's normal bytes as one in its own characters."""
-    if title < others.first:
-        return begin, end
-    begin, end = _in_characters(data, begin, end, start)
-    if title < others.uneven:
-        return begin, end
-    first = others.origins[title - others.uneven]
-    return others.at[first + begin], others.reach[first + end - 1]
-
-
-@_compiled
 def _may_be_in_longer_name(data: Bytes, begin: int, end: int, start: int, stop: int) -> bool:
     """Whether something stands beside a place that the rule on longer chemical names has to look at."""
     if begin > start and (data[begin - 1] == _HYPHEN or data[begin - 1] in _CLOSING):
@@ -285,56 +260,6 @@ def _may_be_in_longer_name(data: Bytes, begin: int, end: int, start: int, stop: 
         if 48 <= after <= 57 or after | 32 == 110 or after | 32 == 111:  # a digit, n, o
             return True
     return False
-
-
-@_compiled
-def _find_candidates(
-    data: Bytes,
-    title: int,
-    start: int,
-    stop: int,
-    tokens: int,
-    hits: int,
-    others: Others,
-    tables: Tables,
-    rules: OnTitles,
-    room: _Room,
-) -> int:
-    """Enter the places where forms fit and count; returns how many, or -1 where the title is to be left."""
-    count = 0
-    for token in room.hits[:hits]:
-        place = tables.slots[_slot_of(room.values[token], tables.hashes, tables.slots)]
-        while 0 <= place < tables.chain.shape[0] and tables.hashes[place] == room.values[token]:
-            form = tables.chain[place]
-            place += 1
-            first = token - tables.position[form]
-            last = first + tables.first[form + 1] - tables.first[form] - 1
-            if first < 0 or last >= tokens or not _fits(data, first, form, tables, room):
-                continue
-            begin, end = room.begins[first], room.ends[last]
-            if count == CANDIDATES or (rules.locants and _may_be_in_longer_name(data, begin, end, start, stop)):
-                return -1
-            salts = 0
-            if tables.takes_salts[form]:
-                salts = _salts_behind(data, last, tokens, rules.salts_in_a_row, tables, room)
-                end = room.ends[last + salts]
-            begin, end = _in_title(data, begin - start, end - start, start, title, others)
-            if end > LONGEST_TITLE:
-                return -1
-            if tables.short[form]:
-                if title < others.first:
-                    counts = _counts_though_short(data, begin, end, start, stop)
-                else:
-                    other = title - others.first
-                    counts = _counts_though_short(
-                        others.kinds, begin, end, others.kinds_from[other], others.kinds_from[other + 1]
-                    )
-                if not counts:
-                    continue
-            room.places[count] = np.uint64(begin) << _48 | np.uint64(end) << _32 | np.uint64(salts)
-            room.forms[count] = np.uint64(form)
-            count += 1
-    return count
 
 
 @_compiled
@@ -364,34 +289,11 @@ def _mark_beaten(places: Hashes, beaten: NDArray[np.bool_], count: int) -> None:
                 beaten[later] = True
 
 
-# Spans.
+# All of it in one function: numba hands tuples of arrays over by value, and calling several takes twice as long.
 
 
 @_compiled
-def _find_spans(count: int, tables: Tables, rules: OnTitles, room: _Room) -> int:
-    """Enter a span for each drug of the candidates, sorted; returns how many, or -1 where the title is to be left."""
-    if count > 1:
-        _sort(room.places, room.forms, count)
-    if rules.longest:
-        _mark_beaten(room.places, room.beaten, count)
-    spans = 0
-    for nth in range(count):
-        if rules.longest and room.beaten[nth]:
-            continue
-        form = np.int64(room.forms[nth])
-        for row in tables.terms[tables.terms_from[form] : tables.terms_from[form + 1]]:
-            if spans == CANDIDATES:
-                return -1
-            room.keys[spans] = np.uint64(tables.drugs[row]) << _32 | room.places[nth] >> _32
-            room.rows[spans] = np.uint64(row)
-            spans += 1
-    if spans > 1:
-        _sort(room.keys, room.rows, spans)
-    return spans
-
-
-@_compiled
-def search(
+def search(  # noqa: C901, PLR0912, PLR0915
     data: Bytes,
     lengths: Places,
     others: Others,
@@ -408,37 +310,115 @@ def search(
     be searched begins at `begin_at`. left: set to true for each title that isn't searched here. Returns how many spans
     were found, the title that comes next, and where it begins.
     """
+    # A title's tokens, and which of them may be anchors.
     most = LONGEST_TITLE // 2 + 1
-    room = _Room(
-        np.empty(most, np.int64),
-        np.empty(most, np.int64),
-        np.empty(most, np.uint64),
-        np.empty(most, np.int64),
-        np.empty(CANDIDATES, np.uint64),
-        np.empty(CANDIDATES, np.uint64),
+    begins, ends = np.empty(most, np.int64), np.empty(most, np.int64)
+    values, anchors = np.empty(most, np.uint64), np.empty(most, np.int64)
+    # Its candidates as start, end and salts in 16, 16 and 32 bits, so that they sort, and their forms.
+    places, forms, beaten = (
         np.empty(CANDIDATES, np.uint64),
         np.empty(CANDIDATES, np.uint64),
         np.empty(CANDIDATES, np.bool_),
     )
-    at, start = 0, begin_at
+    # Its spans as drug, start and end, likewise, and their terms.
+    spans, rows = np.empty(CANDIDATES, np.uint64), np.empty(CANDIDATES, np.uint64)
+    entered, start = 0, begin_at
     for title in range(first_title, lengths.shape[0]):
-        if at > found.title.shape[0] - CANDIDATES:
-            return at, title, start
-        stop, spans = start + lengths[title], -1
-        if lengths[title] <= LONGEST_TITLE:
-            tokens, hits = _find_tokens(data, start, stop, tables, room)
-            spans = _find_candidates(data, title, start, stop, tokens, hits, others, tables, rules, room)
-            if spans > 0:
-                spans = _find_spans(spans, tables, rules, room)
-        if spans < 0:
+        if entered > found.title.shape[0] - CANDIDATES:
+            return entered, title, start
+        stop = start + lengths[title]
+        if lengths[title] > LONGEST_TITLE:
             left[title] = True
-        for nth in range(spans):
-            key = room.keys[nth]
-            if nth == 0 or key != room.keys[nth - 1]:
-                found.title[at] = title
-                found.start[at] = np.uint32((key >> _16) & _PLACE)
-                found.end[at] = np.uint32(key & _PLACE)
-                found.term[at] = np.uint32(room.rows[nth])
+            start = stop + 1
+            continue
+
+        token_count, anchor_count, at = 0, 0, start
+        while at < stop:
+            letter = tables.classes[data[at]]
+            if letter == 0:
                 at += 1
+                continue
+            begins[token_count], value = at, _ZERO
+            while letter != 0:  # it ends at the line feed at the latest
+                value = _with_letter(value, letter)
+                at += 1
+                letter = tables.classes[data[at]]
+            value = _finished(value)
+            ends[token_count], values[token_count] = at, value
+            bit = _sieve_bit(value, tables.sieve)
+            if tables.sieve[np.int64(bit >> _6)] >> (bit & _63) & _ONE:
+                anchors[anchor_count] = token_count
+                anchor_count += 1
+            token_count += 1
+
+        count, is_left = 0, False
+        for nth in range(anchor_count):
+            token = anchors[nth]
+            place = tables.slots[_slot_of(values[token], tables.hashes, tables.slots)]
+            while 0 <= place < tables.chain.shape[0] and tables.hashes[place] == values[token]:
+                form = tables.chain[place]
+                place += 1
+                first = token - tables.position[form]
+                last = first + tables.first[form + 1] - tables.first[form] - 1
+                if first < 0 or last >= token_count or not _fits(data, begins, ends, first, form, tables):
+                    continue
+                begin, end = begins[first], ends[last]
+                if count == CANDIDATES or (rules.locants and _may_be_in_longer_name(data, begin, end, start, stop)):
+                    is_left = True
+                    break
+                salts = 0
+                if tables.takes_salts[form]:
+                    salts = _salts_behind(data, begins, ends, values, last, token_count, rules.salts_in_a_row, tables)
+                    end = ends[last + salts]
+                begin, end = begin - start, end - start
+                if title >= others.first:
+                    begin, end = _in_characters(data, begin, end, start)
+                if title >= others.uneven:
+                    origin = others.origins[title - others.uneven]
+                    begin, end = others.at[origin + begin], others.reach[origin + end - 1]
+                if end > LONGEST_TITLE:
+                    is_left = True
+                    break
+                if tables.short[form]:
+                    if title < others.first:
+                        counts = _counts_though_short(data, begin, end, start, stop)
+                    else:
+                        kinds = others.kinds_from[title - others.first : title - others.first + 2]
+                        counts = _counts_though_short(others.kinds, begin, end, kinds[0], kinds[1])
+                    if not counts:
+                        continue
+                places[count] = np.uint64(begin) << _48 | np.uint64(end) << _32 | np.uint64(salts)
+                forms[count] = np.uint64(form)
+                count += 1
+
+        if count > 1:
+            _sort(places, forms, count)
+        if rules.longest:
+            _mark_beaten(places, beaten, count)
+        span_count = 0
+        for nth in range(0 if is_left else count):
+            if rules.longest and beaten[nth]:
+                continue
+            form = np.int64(forms[nth])
+            for at in range(tables.terms_from[form], tables.terms_from[form + 1]):
+                if span_count == CANDIDATES:
+                    is_left = True
+                    break
+                row = tables.terms[at]
+                spans[span_count] = np.uint64(tables.drugs[row]) << _32 | places[nth] >> _32
+                rows[span_count] = np.uint64(row)
+                span_count += 1
+        if is_left:
+            left[title] = True
+            span_count = 0
+        if span_count > 1:
+            _sort(spans, rows, span_count)
+        for nth in range(span_count):
+            if nth == 0 or spans[nth] != spans[nth - 1]:
+                found.title[entered] = title
+                found.start[entered] = np.uint32((spans[nth] >> _16) & _PLACE)
+                found.end[entered] = np.uint32(spans[nth] & _PLACE)
+                found.term[entered] = np.uint32(rows[nth])
+                entered += 1
         start = stop + 1
-    return at, lengths.shape[0], start
+    return entered, lengths.shape[0], start
