@@ -5,7 +5,7 @@ usage: corpus.py OUT [--titles 2000000] [--terms 10000] [--drawn 10000] [--share
 OUT/drugs.csv      `atccode,drug`: the first TERMS of one endless list of invented names; 20% of two words, 8%
                    hyphenated, 2% accented. None of them is one of the titles' other words.
 OUT/pubmed.csv     `id,title,date,journal`: the first TITLES of an endless list. Zipf-distributed words; SHARE of the
-                   titles hold names of drugs (a quarter of those two), by Zipf's law out of the first DRAWN of the list;
+                   titles hold names of drugs (a quarter of those two), by Zipf's law out of the list's first DRAWN;
                    5% in capitals, 1% not ASCII, dates in the three forms that the field mixes in one column. From
                    2,000,000 on titles come again, each time with other ids, dates and journals.
 --format           also csv.gz, json (one array), ndjson or parquet: the same rows, beside the CSV
@@ -13,6 +13,8 @@ OUT/pubmed.csv     `id,title,date,journal`: the first TITLES of an endless list.
 So a longer list of drugs holds the shorter one, a longer file of titles begins with the shorter one, and neither
 changes the other: what grows is measured by itself.
 """
+
+# ruff: noqa: SIM905  words in a row are read most easily
 
 import argparse
 import gzip
@@ -29,10 +31,8 @@ SYLLABLES = (
     "ke ket la le li lo lu ma me mi mo na ne ni no nu o pa pe phe pi po pra pro ra re ri ro sa se si so sul ta te thi "
     "ti to tra tri u va ve vi vo xa xe xy za ze zi zo"
 ).split()
-ENDINGS = (
-    "ine ol ide mab nib pril sartan statin azole cillin mycin olone oxacin amine idine one ate il an ir".split()  # noqa: SIM905
-)
-PLAIN = "of in the and with for a to by on from after during".split()  # noqa: SIM905
+ENDINGS = "ine ol ide mab nib pril sartan statin azole cillin mycin olone oxacin amine idine one ate il an ir".split()
+PLAIN = "of in the and with for a to by on from after during".split()
 ACCENTS = str.maketrans("aeiou", "àéîöü")
 DRAWN, SHARE = 10_000, 0.4
 FORMATS = ("csv", "csv.gz", "json", "ndjson", "parquet")
@@ -104,13 +104,13 @@ def write_drugs(path: Path, terms: int, seed: int = 1) -> Path:
 
 
 class Titles:
-    """A CSV of titles that grows; `count`: how many it holds."""
+    """A CSV of titles that grows; `count`: the last one that it holds. `first`: so many of the list are left out."""
 
-    def __init__(self, path: Path, *, share: float = SHARE, drawn: int = DRAWN, seed: int = 1) -> None:
+    def __init__(self, path: Path, *, share: float = SHARE, drawn: int = DRAWN, first: int = 0, seed: int = 1) -> None:
         rng = random.Random(f"titles {seed}")
         plain = zipf_pool(rng, title_words(seed), 500_000)
         names = zipf_pool(rng, drug_names(drawn, seed), 100_000)
-        self.path, self.count, self.seed = path, 0, seed
+        self.path, self.first, self.count, self.seed = path, first, first, seed
         self._share, self._plain, self._names = share, len(plain), len(names)
         self._pool = pl.Series("word", plain + names)
         fields = some(invented(random.Random(f"journals {seed}"), ["ology"], (1, 3)), 60)
@@ -121,14 +121,14 @@ class Titles:
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def grow(self, *, titles: int = 0, megabytes: float = 0) -> Path:
-        """Add titles until there are so many, or, chunk by chunk, until the file is as large; returns its path."""
-        with self.path.open("ab" if self.count else "wb") as file:
+        """Add titles until so many of the list, or, chunk by chunk, until the file is as large; returns its path."""
+        with self.path.open("wb" if self.count == self.first else "ab") as file:
             while self.count < titles or file.tell() < megabytes * 1e6:
                 number, begin = divmod(self.count, CHUNK)
                 frame = self.chunk(number).slice(begin)
                 if titles:
                     frame = frame.head(titles - self.count)
-                frame.write_csv(file, include_header=self.count == 0)
+                frame.write_csv(file, include_header=self.count == self.first)
                 file.flush()
                 self.count += frame.height
         return self.path

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -48,7 +49,7 @@ def measure(command: Sequence[str | Path]) -> Timing:
     with tempfile.TemporaryFile() as output:
         begin = time.perf_counter()
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        with watched(process.pid) as peaks:
+        with watched(process.pid) as seen:
             _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - begin
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -57,27 +58,41 @@ def measure(command: Sequence[str | Path]) -> Timing:
     if process.returncode:
         sys.stderr.write(said + "\n")
         raise subprocess.CalledProcessError(process.returncode, command, said)
-    return Timing(seconds, usage.ru_utime + usage.ru_stime, max(peaks) / 1024, said.rpartition("\n")[2], {})
+    cpu = max(
+        usage.ru_utime + usage.ru_stime, sum(seen.cpu.values())
+    )  # the kernel's sum lacks those that no one awaits
+    return Timing(seconds, cpu, seen.peak / 1024, said.rpartition("\n")[2], {})
+
+
+@dataclass
+class Seen:
+    """What was seen of a process tree: the highest sum of resident memory in KiB, and processor seconds by process."""
+
+    peak: int = 0
+    cpu: dict[int, float] = field(default_factory=dict)
 
 
 @contextmanager
-def watched(pid: int, every: float = 0.05) -> Iterator[list[int]]:
-    """Look at a process tree's memory again and again; the list holds what was seen, in KiB.
+def watched(pid: int, every: float = 0.05) -> Iterator[Seen]:
+    """Look at a process tree again and again.
 
-    The kernel's own mark of the highest memory of the first process is among it, so that no peak of that is missed.
+    The kernel's own mark of the highest memory of the first process is regarded, so that no peak of that is missed.
     (`ru_maxrss` isn't used: what it says of a small child is the memory of the process that started it.)
     """
-    peaks, ended = [0], threading.Event()
+    seen, ended = Seen(), threading.Event()
 
     def watch() -> None:
         while not ended.wait(every):
-            own = memory(pid)
-            peaks.append(max(own.get("VmHWM", 0), sum(memory(one).get("VmRSS", 0) for one in tree(pid))))
+            now = 0
+            for one in tree(pid):
+                now += memory(one).get("VmRSS", 0)
+                seen.cpu[one] = max(seen.cpu.get(one, 0), processor_seconds(one))
+            seen.peak = max(seen.peak, now, memory(pid).get("VmHWM", 0))
 
     thread = threading.Thread(target=watch)
     thread.start()
     try:
-        yield peaks
+        yield seen
     finally:
         ended.set()
         thread.join()
@@ -108,10 +123,17 @@ def memory(pid: int) -> dict[str, int]:
     return {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if name[:2] == "Vm"}
 
 
-def best_of(
-    repeat: int, ways: Mapping[_Name, Callable[[], Timing]], patience: float = math.inf
-) -> dict[_Name, Timing]:
-    """The fastest of `repeat` rounds of each way; they take turns, so that what disturbs one disturbs all.
+def processor_seconds(pid: int) -> float:
+    """What a process has used of processors; 0 of one that has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def best_of(repeat: int, ways: Mapping[_Name, Callable[[], Timing]], patience: float = math.inf) -> dict[_Name, Timing]:
+    """The least seconds and the highest peak of `repeat` rounds of each way; they take turns: what disturbs one, all.
 
     What took longer than `patience` seconds isn't repeated.
     """
@@ -119,9 +141,16 @@ def best_of(
     for _ in range(repeat):
         for name, way in ways.items():
             if name not in best or best[name].seconds <= patience:
-                timing = way()
-                best[name] = min(best.get(name, timing), timing, key=lambda one: one.seconds)
+                best[name] = combined(best.get(name), way())
     return best
+
+
+def combined(one: Timing | None, other: Timing) -> Timing:
+    """Of two timings of the same the least seconds, each by itself, and the highest peak."""
+    if one is None:
+        return other
+    fastest = min(one, other, key=lambda timing: timing.seconds)
+    return fastest._replace(cpu=min(one.cpu, other.cpu), peak=max(one.peak, other.peak))
 
 
 # Runs.
@@ -133,14 +162,18 @@ class Runs:
     def __init__(self, work: Path) -> None:
         self.work = work
 
-    def run(self, engine: str, drugs: Path, *inputs: Path) -> Timing:
-        """A first run over `inputs`, by an engine of the configuration's, or the `default` one."""
+    def run(self, engine: str, drugs: Path, *inputs: Path, keep: bool = False) -> Timing:
+        """A first run over `inputs`, by an engine of the configuration's, or the `default` one.
+
+        keep: leave the output directory, `out`, until the next run.
+        """
         out = self.work / "out"
         shutil.rmtree(out, ignore_errors=True)
         os.sync()  # or it pays for what was written before
         timing = measure([*self.command(engine), *inputs, "--drugs", drugs, "-o", out])
         report = json.loads((out / "run.json").read_bytes())
-        shutil.rmtree(out)
+        if not keep:
+            shutil.rmtree(out)
         return timing._replace(report=report)
 
     def command(self, engine: str) -> list[str | Path]:
@@ -232,11 +265,12 @@ def installed(packages: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def options(description: str | None) -> argparse.ArgumentParser:
-    """A parser with what most scripts take."""
+def options(description: str | None, repeat: int | None = 1) -> argparse.ArgumentParser:
+    """A parser with what most scripts take. `repeat`: rounds unless said; None: it isn't an option."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engine", nargs="+", default=["default"], help="engines of matching, side by side")
-    parser.add_argument("--repeat", type=int, default=1, help="rounds, of which the fastest counts")
+    if repeat:
+        parser.add_argument("--repeat", type=int, default=repeat, help="rounds, of which the fastest counts")
     parser.add_argument("--work", type=Path, help="where corpora and outputs are made, and removed")
     parser.add_argument("--json", type=Path, help="write the rows there, too")
     return parser

@@ -31,6 +31,23 @@ from typing import Any
 import polars as pl
 
 BORDERS = r"[^\p{L}\p{N}]+"
+SQL = """
+    with cut as (
+        select id, regexp_replace(lower(title), $borders, ' ', 'g') as normal
+        from read_csv($titles, all_varchar = true)
+    ),
+    names as (
+        select distinct trim(regexp_replace(lower(drug), $borders, ' ', 'g')) as name
+        from read_csv($drugs, all_varchar = true)
+    ),
+    anchors as (
+        select name, list_reduce(string_split(name, ' '), lambda a, b: if(len(b) > len(a), b, a)) as token from names
+    ),
+    tokens as (select id, normal, unnest(string_split(normal, ' ')) as token from cut)
+    select count(distinct (id, name))
+    from tokens join anchors using (token)
+    where name = token or contains(' ' || normal || ' ', ' ' || name || ' ')
+"""
 
 
 def names_in(drugs: str) -> list[str]:
@@ -84,7 +101,7 @@ def spacy_matcher(drugs: str, titles: str) -> int:
     from spacy.matcher import PhraseMatcher
     from spacy.util import filter_spans
 
-    language = spacy.blank("en")
+    language: Any = spacy.blank("en")
     matcher = PhraseMatcher(language.vocab, attr="LOWER")
     matcher.add("DRUG", list(language.tokenizer.pipe(names_in(drugs))))
     found = 0
@@ -97,26 +114,7 @@ def spacy_matcher(drugs: str, titles: str) -> int:
 def duckdb_join(drugs: str, titles: str) -> int:
     import duckdb
 
-    row = duckdb.execute(
-        rf"""
-        with cut as (
-            select id, regexp_replace(lower(title), '{BORDERS}', ' ', 'g') as normal
-            from read_csv($titles, all_varchar = true)
-        ),
-        names as (
-            select distinct trim(regexp_replace(lower(drug), '{BORDERS}', ' ', 'g')) as name
-            from read_csv($drugs, all_varchar = true)
-        ),
-        anchors as (
-            select name, list_reduce(string_split(name, ' '), lambda a, b: if(len(b) > len(a), b, a)) as token from names
-        ),
-        tokens as (select id, normal, unnest(string_split(normal, ' ')) as token from cut)
-        select count(distinct (id, name))
-        from tokens join anchors using (token)
-        where name = token or contains(' ' || normal || ' ', ' ' || name || ' ')
-        """,
-        {"titles": titles, "drugs": drugs},
-    ).fetchone()
+    row = duckdb.execute(SQL, {"titles": titles, "drugs": drugs, "borders": BORDERS}).fetchone()
     return int(row[0]) if row else 0
 
 

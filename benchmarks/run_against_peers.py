@@ -3,13 +3,13 @@
 usage: run_against_peers.py [--titles 2000000] [--terms 7 10000 100000] [--ways loop join ...] [--engine default]
                             [--repeat 1] [--work DIR] [--json FILE]
 
-peers.py says what each way does and what it leaves out. The run of the first engine, then those of the others, then each
-way, once, as processes of their own; then all again. The fastest time of each counts; what took longer than 20 seconds
-isn't repeated. Ways that would take very long are given the first titles only, so times are by title. Their start is in
-it: at 2,000 titles pandas' second, at 200,000 spaCy's five.
+peers.py says what each way does and what it leaves out. The run of the first engine, then those of the others, then
+each way, once, as processes of their own; then all again. The fastest time of each counts; what took longer than 20
+seconds isn't repeated. Ways that would take very long are given the first titles only, so times are by title. Their
+start is in it: a second of pandas', five of spaCy's, eight of Spark's.
 
-ratio: the way's time a title by the first engine's: that many times as long as the run it takes. What isn't installed is
-left out, and named.
+ratio: the way's time a title by the first engine's: that many times as long as the run it takes; cpu_ratio: likewise of
+processor time. What isn't installed is left out, and named.
 """
 
 import shutil
@@ -53,7 +53,9 @@ class SideBySide:
     def __init__(self, runs: Runs, engines: list[str], ways: list[str], repeat: int) -> None:
         self.runs, self.engines, self.ways, self.repeat = runs, engines, ways, repeat
         self.results = Results(
-            str(__doc__).partition("\n")[0], ["names", "way", "titles"], sorted({NEEDS[way] for way in ways if way in NEEDS})
+            str(__doc__).partition("\n")[0],
+            ["names", "way", "titles"],
+            sorted({NEEDS[way] for way in ways if way in NEEDS}),
         )
 
     def add(self, terms: int, titles: Titles) -> None:
@@ -69,10 +71,10 @@ class SideBySide:
         }
         for way, count in counts.items():
             measured[way, count] = partial(measure_way, way, drugs, files[count])
-        first = None
+        first: tuple[float, float] | None = None
         for (way, count), timing in best_of(self.repeat, measured, PATIENCE).items():
-            each = timing.seconds / count
-            first = first or each
+            each, cpu = timing.seconds / count, timing.cpu / count
+            first = first or (each, cpu)
             self.results.add(
                 {
                     "names": terms,
@@ -81,7 +83,8 @@ class SideBySide:
                     "found": timing.report["counts"]["mentions"] if timing.report else int(timing.said),
                     **figures(timing),
                     "us_title": round(each * 1e6, 2),
-                    "ratio": round(each / first, 2),
+                    "ratio": round(each / first[0], 2),
+                    "cpu_ratio": round(cpu / first[1], 2),
                 }
             )
 

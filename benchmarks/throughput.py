@@ -1,7 +1,8 @@
 """How many titles and megabytes a second does a whole run take, and how much memory, by size, format and lexicon?
 
-usage: throughput.py [--gigabytes 1 3 10] [--formats csv csv.gz json ndjson parquet] [--terms 7 1000 10000 100000 300000]
-                     [--titles 2000000] [--engine default] [--repeat 1] [--work DIR] [--json FILE]
+usage: throughput.py [--gigabytes 1 3 10] [--formats csv csv.gz json ndjson parquet]
+                     [--terms 7 1000 10000 100000 300000] [--titles 2000000] [--engine default] [--repeat 1]
+                     [--work DIR] [--json FILE]
 
 size     one CSV of so many gigabytes, 10,000 names, 0.16 mentions a title: ten million in ten gigabytes
 format   the same TITLES in each format, 10,000 names, half a mention a title
