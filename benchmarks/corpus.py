@@ -160,17 +160,17 @@ class Titles:
             "journal",
         )
 
-    def _drawn(self, number: int, what: str, upto: int, count: int = CHUNK) -> pl.Series:
-        """Numbers below `upto`, of a chunk and for one purpose."""
+    def _drawn(self, number: int, what: str, upto: int, each: int = 1) -> pl.Series:
+        """Numbers below `upto`, of a chunk and for one purpose, so many for each title."""
         seed = random.Random(f"{self.seed} {number} {what}").getrandbits(60)
         values = pl.int_range(upto, dtype=pl.UInt32, eager=True)
-        return values.sample(count, with_replacement=True, seed=seed).alias(what)
+        return values.sample(CHUNK * each, with_replacement=True, seed=seed).alias(what)
 
     def _titles(self, number: int) -> pl.Series:
-        words = self._drawn(number, "word", self._plain, CHUNK * WIDTH)
+        words = self._drawn(number, "word", self._plain, WIDTH)
         chosen = (self._drawn(number, "chosen", 1_000_000) < self._share * 1_000_000).arg_true()
         place = self._drawn(number, "place", NARROWEST).gather(chosen)
-        names = self._drawn(number, "name", self._names, 2 * CHUNK) + self._plain
+        names = self._drawn(number, "name", self._names, 2) + self._plain
         words.scatter(chosen * WIDTH + place, names.head(len(chosen)))
         twice = chosen.gather_every(4)
         words.scatter(twice * WIDTH + (place.gather_every(4) + 3) % NARROWEST, names.tail(len(twice)))
