@@ -241,7 +241,7 @@ def machine(packages: Sequence[str]) -> Row:
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "cores": len(os.sched_getaffinity(0)),
-        "platform": platform.platform(terse=True),
+        "platform": f"{platform.system()} {platform.machine()}",
         "processor": next(
             (
                 line.partition(":")[2].strip()
