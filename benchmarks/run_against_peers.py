@@ -83,8 +83,8 @@ class SideBySide:
                     "found": timing.report["counts"]["mentions"] if timing.report else int(timing.said),
                     **figures(timing),
                     "us_title": round(each * 1e6, 2),
-                    "ratio": round(each / first[0], 2),
-                    "cpu_ratio": round(cpu / first[1], 2),
+                    "ratio": round(each / first[0], 3),
+                    "cpu_ratio": round(cpu / first[1], 3),
                 }
             )
 
