@@ -10,6 +10,7 @@ from drugmentions.api import read_lexicon
 from drugmentions.config import Config
 from drugmentions.errors import AccountingError
 from drugmentions.extract import extract
+from drugmentions.matching.engine import Matcher
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.model import MENTION_PART, REJECT, Batch, Parts
 from drugmentions.plan import plan
@@ -38,7 +39,7 @@ def extracted(batch: Batch, lexicon: Lexicon, directory: Path) -> Parts:
     parts = directory / "parts"
     scratch.mkdir(parents=True)
     parts.mkdir()
-    return extract(batch, lexicon, parts, scratch)
+    return extract(batch, Matcher(lexicon), parts, scratch)
 
 
 @pytest.mark.parametrize("fast_from", [0, 1 << 40])

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from drugmentions import sorted_runs
 from drugmentions.durable import current_fingerprint
 from drugmentions.errors import OutputError
 from drugmentions.graph import encoding, form, writing
@@ -153,14 +154,21 @@ mentions = st.lists(
 )
 
 
+def make_all_small(patched: pytest.MonkeyPatch, bucket: int) -> None:
+    """Few mentions fill whatever is worked on at a time."""
+    patched.setattr(writing, "BUCKET", bucket)
+    patched.setattr(writing, "FEW", 2)
+    patched.setattr(encoding, "PIECE", 2)
+    patched.setattr(sorted_runs, "RUN", 4)
+    patched.setattr(sorted_runs, "GROUP", 2)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mentions, st.randoms(use_true_random=False), st.sampled_from([1, 3, 100]))
 def test_order_and_buckets_change_nothing(write: Writer, rows: list[dict[str, Any]], random: Any, bucket: int) -> None:
     whole, table = write(rows)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(writing, "BUCKET", bucket)
-        patched.setattr(writing, "_GROUP", 2)
-        patched.setattr(encoding, "PIECE", 2)
+        make_all_small(patched, bucket)
         again, table_again = write(random.sample(rows, len(rows)))
     assert again == whole
     assert table_again.equals(table)
@@ -182,8 +190,7 @@ def test_what_stands_is_copied_and_changes_nothing(
     kept = [row for row in rows + more if row["drug"] in drugs["drug"]]
     standing: list[Standing] = []
     with pytest.MonkeyPatch.context() as patched:
-        for module, name, value in ((writing, "BUCKET", bucket), (writing, "_GROUP", 2), (encoding, "PIECE", 2)):
-            patched.setattr(module, name, value)
+        make_all_small(patched, bucket)
         write(rows, standing=standing)
         beside, table_beside = write(kept, sources, drugs, standing)
         back, table_back = write(rows, standing=standing)

@@ -16,6 +16,7 @@ from drugmentions.graph.writing import Standing, index_drugs, write_graph
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.merging import Merging, merge
 from drugmentions.model import MENTION_PART, PUBLICATION, REJECT, Fingerprint, Parts
+from drugmentions.sorted_runs import RUN
 from drugmentions.text import journal_key_expr
 
 _KEY: Final = ["file", "record"]
@@ -82,7 +83,10 @@ def assemble(
         if standing is None or not index.equals(standing.drugs.drop("bytes")):
             written[MENTIONS] = replaced.enter_context(_replacing(out / MENTIONS))
             written[GRAPH] = replaced.enter_context(_replacing(out / GRAPH))
-            write = partial(write_graph, mentions, index, sources, written[GRAPH], written[MENTIONS], scratch)
+            in_runs = index["len"].sum() > len(parts) * RUN // 4
+            write = partial(
+                write_graph, mentions, index, sources, written[GRAPH], written[MENTIONS], scratch, in_runs=in_runs
+            )
             drugs = _write_beside(standing, write) if standing else write()
             before_replacing(written[MENTIONS])
         refused = _write_rejects(parts, other_rejects, written[REJECTS])

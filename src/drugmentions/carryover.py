@@ -10,13 +10,14 @@ import polars as pl
 from drugmentions.cache import seal
 from drugmentions.durable import replacing
 from drugmentions.errors import AccountingError
-from drugmentions.extract import COMPRESSION, ROW_GROUP, matched_with, part_path, scan_titles, search
+from drugmentions.extract import COMPRESSION, ROW_GROUP, part_path, scan_titles, search
 from drugmentions.failpoints import failpoint
-from drugmentions.matching.engine import Overlaps
+from drugmentions.matching.engine import Matcher
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.matching.normalise import is_ascii_expr
 from drugmentions.model import FileCounts, Part, Parts
 from drugmentions.plan import Carried
+from drugmentions.sorted_runs import sink_runs
 
 FEW: Final = 1_000
 """Changed forms that are searched for by themselves; where there are more, every title is matched again."""
@@ -112,12 +113,11 @@ def changed_tokens(old: pl.DataFrame, new: Lexicon) -> list[str] | None:
 
 def match_again(
     parts: Parts,
-    lexicon: Lexicon,
+    matcher: Matcher,
     tokens: list[str],
     directory: Path,
     scratch: Path,
     *,
-    overlaps: Overlaps,
     on_rows: Callable[[int], None],
 ) -> Parts:
     """Bring a batch's mentions up to date where only forms that hold one of these tokens changed.
@@ -133,20 +133,19 @@ def match_again(
     _sink(titles.filter(pl.any_horizontal(_may_hold(name, tokens) for name in searched)), scratch / "affected")
     affected = pl.scan_parquet(scratch / "affected", glob=False)
     keys = affected.select(_KEY)
-    _sink(search(affected, lexicon, overlaps=overlaps, on_rows=on_rows), scratch / "found")
+    _sink(search(affected, matcher, on_rows=on_rows), scratch / "found")
     found = pl.scan_parquet(scratch / "found", glob=False)
-    matched = matched_with(lexicon.digest, overlaps)
     told = [*_KEY, "found_in", "drug", "spans"]  # all else is the publication's
     now, before = (
         rows.select(told).sort(told[:-1]).collect(engine="streaming")
         for rows in (found, old.select(told).join(keys, on=_KEY, how="semi"))
     )
     if now.equals(before):
-        return msgspec.structs.replace(parts, matched=matched)
-    path = part_path(directory, parts.batch.name, "mentions", matched)
+        return msgspec.structs.replace(parts, matched=matcher.digest)
+    path = part_path(directory, parts.batch.name, "mentions", matcher.digest)
     with replacing(path, durable=False) as temporary:
-        _sink(pl.concat([old.join(keys, on=_KEY, how="anti"), found]), temporary)
-    return msgspec.structs.replace(parts, mentions=seal(path), matched=matched)
+        sink_runs(pl.concat([old.join(keys, on=_KEY, how="anti"), found]), temporary)
+    return msgspec.structs.replace(parts, mentions=seal(path), matched=matcher.digest)
 
 
 def _sink(rows: pl.LazyFrame, path: Path) -> None:

@@ -61,7 +61,7 @@ class Matching(Struct, frozen=True, forbid_unknown_fields=True):
     `stop_lists`: text files of names that `stop_names` drops; `built-in` is the one that ships with the package.
     """
 
-    engine: Literal["auto", "polars"] = "auto"
+    engine: Literal["auto", "polars", "compiled"] = "auto"
     overlaps: Literal["longest", "all"] = "longest"
     profile: Literal["default", "strict", "plain"] = "default"
     punctuation: _Switch | None = None

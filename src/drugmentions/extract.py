@@ -12,10 +12,11 @@ from drugmentions.cache import seal
 from drugmentions.durable import replacing
 from drugmentions.errors import AccountingError
 from drugmentions.failpoints import failpoint
-from drugmentions.matching.engine import Overlaps, find_mentions
+from drugmentions.matching.engine import Matcher
 from drugmentions.matching.lexicon import Lexicon, build_lexicon
 from drugmentions.matching.rules import PLAIN, Rules
 from drugmentions.model import MENTION_PART, PUBLICATION, RAW_LIMIT, REJECT, Batch, FileCounts, Parts, SourceFile
+from drugmentions.sorted_runs import sink_runs
 from drugmentions.sources.columns import DRUG_FIELDS, PUBLICATION_FIELDS
 from drugmentions.sources.conform import conform
 from drugmentions.sources.endless import has_endless_lines
@@ -26,6 +27,8 @@ from drugmentions.sources.streams import CANNOT_BE_READ
 FAST_FROM: Final = 1 << 20
 """Bytes from which the fast reader pays: it costs some milliseconds to open, the slow one a microsecond per record."""
 COMPRESSION: Final = "lz4"
+TITLE_BYTES: Final = 250
+"""What a publication takes in a file, roughly: it steers when the matching engine starts, nothing else."""
 ROW_GROUP: Final = 50_000
 """Publications that are written, and later searched, at a time: memory goes with it."""
 
@@ -34,11 +37,10 @@ _BLANK: Final = pl.col("blank")
 
 def extract(
     batch: Batch,
-    lexicon: Lexicon,
+    matcher: Matcher,
     parts: Path,
     scratch: Path,
     *,
-    overlaps: Overlaps = "longest",
     on_rows: Callable[[int], None] = lambda _rows: None,
 ) -> Parts:
     """Read a batch's files, find their mentions, and leave three Parquet files under `parts`.
@@ -48,6 +50,7 @@ def extract(
     be written. Doing it again gives the same rows.
     """
     publications, rejects = part_path(parts, batch.name, "publications"), part_path(parts, batch.name, "rejects")
+    matcher.expect(sum(file.fingerprint.size for file in batch.files) // TITLE_BYTES)
     with (
         replacing(publications, durable=False) as publications_part,
         replacing(rejects, durable=False) as rejects_part,
@@ -57,7 +60,7 @@ def extract(
     unmatched = Parts(
         _with_unread_marked(batch, rejects), tuple(counts), seal(publications), seal(rejects), mentions=None, matched=""
     )
-    return match(unmatched, lexicon, parts, overlaps=overlaps, on_rows=on_rows)
+    return match(unmatched, matcher, parts, on_rows=on_rows)
 
 
 def _with_unread_marked(batch: Batch, rejects: Path) -> Batch:
@@ -70,23 +73,17 @@ def _with_unread_marked(batch: Batch, rejects: Path) -> Batch:
 
 def match(
     parts: Parts,
-    lexicon: Lexicon,
+    matcher: Matcher,
     directory: Path,
     *,
-    overlaps: Overlaps = "longest",
     on_rows: Callable[[int], None] = lambda _rows: None,
 ) -> Parts:
     """Find the mentions of a batch's publications, and leave them as a Parquet file under `directory`."""
-    matched = matched_with(lexicon.digest, overlaps)
-    mentions = part_path(directory, parts.batch.name, "mentions", matched)
+    mentions = part_path(directory, parts.batch.name, "mentions", matcher.digest)
+    matcher.expect(sum(counts.publications for counts in parts.counts))
     with replacing(mentions, durable=False) as mentions_part:
-        write_mentions(Path(parts.publications.path), lexicon, mentions_part, overlaps=overlaps, on_rows=on_rows)
-    return msgspec.structs.replace(parts, mentions=seal(mentions), matched=matched)
-
-
-def matched_with(lexicon: str, overlaps: Overlaps) -> str:
-    """What a batch's mentions were found with. `lexicon`: its digest."""
-    return f"{lexicon}-{overlaps}"
+        write_mentions(Path(parts.publications.path), matcher, mentions_part, on_rows=on_rows)
+    return msgspec.structs.replace(parts, mentions=seal(mentions), matched=matcher.digest)
 
 
 def part_path(directory: Path, batch: str, kind: str, matched: str = "") -> Path:
@@ -115,12 +112,10 @@ def write_publications(
     )
 
 
-def write_mentions(
-    publications: Path, lexicon: Lexicon, mentions: Path, *, overlaps: Overlaps, on_rows: Callable[[int], None]
-) -> None:
+def write_mentions(publications: Path, matcher: Matcher, mentions: Path, *, on_rows: Callable[[int], None]) -> None:
     """Find the mentions of a part's publications: one row per (drug, publication, title it was found in)."""
-    found = search(scan_titles(publications), lexicon, overlaps=overlaps, on_rows=on_rows)
-    found.sink_parquet(mentions, compression=COMPRESSION, statistics=False)
+    found = search(scan_titles(publications), matcher, on_rows=on_rows)
+    sink_runs(found, mentions)
 
 
 def scan_titles(publications: Path) -> pl.LazyFrame:
@@ -130,9 +125,7 @@ def scan_titles(publications: Path) -> pl.LazyFrame:
     return rows if official else rows.drop("official_title")
 
 
-def search(
-    publications: pl.LazyFrame, lexicon: Lexicon, *, overlaps: Overlaps, on_rows: Callable[[int], None]
-) -> pl.LazyFrame:
+def search(publications: pl.LazyFrame, matcher: Matcher, *, on_rows: Callable[[int], None]) -> pl.LazyFrame:
     """The mentions in `title` and, where there is such a column, `official_title` of publications: `MENTION_PART`."""
 
     def counted(batch: pl.DataFrame) -> pl.DataFrame:
@@ -144,7 +137,7 @@ def search(
         publications.filter(pl.col(column).is_not_null())
         .select(*kept, found=column)
         .map_batches(counted, streamable=True)
-        .pipe(find_mentions, lexicon, column="found", overlaps=overlaps)
+        .pipe(matcher.find_mentions, column="found")
         .select(pl.lit(column).alias("found_in") if name == "found_in" else name for name in MENTION_PART)
         for column in ("title", "official_title")
         if column in publications.collect_schema()

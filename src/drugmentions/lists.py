@@ -13,8 +13,9 @@ from drugmentions.carryover import changed_tokens, lexicon_rows
 from drugmentions.config import Config
 from drugmentions.durable import current_fingerprint
 from drugmentions.errors import NoDrugsError, UnstableInputError
-from drugmentions.extract import matched_with, read_drug_lists
+from drugmentions.extract import read_drug_lists
 from drugmentions.manifest import VERSION, ListFile, Store
+from drugmentions.matching.engine import Matcher, check_engine, matched_with
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.matching.rules import build_rules
 from drugmentions.model import FileCounts, Part, SourceFile
@@ -33,6 +34,8 @@ class DrugLists:
 
     def __init__(self, files: Sequence[SourceFile], config: Config, store: Store, workspace: Workspace) -> None:
         self.files = files
+        check_engine(config.matching.engine)
+        self._engine = config.matching.engine
         self._rules = build_rules(config.matching)
         self._overlaps = config.matching.overlaps
         self.made_of = sha256(msgspec.json.encode((VERSION, files, self._overlaps, self._rules))).hexdigest()
@@ -56,6 +59,16 @@ class DrugLists:
     def lexicon(self) -> Lexicon:
         """The lexicon of all lists."""
         return self.read.lexicon
+
+    @cached_property
+    def matcher(self) -> Matcher:
+        """What finds the lexicon's mentions."""
+        return Matcher(self.lexicon, self._overlaps, self._engine)
+
+    @property
+    def trouble(self) -> Exception | None:
+        """Why the engine that was to match didn't start."""
+        return self.matcher.trouble if "matcher" in vars(self) else None
 
     @property
     def _known(self) -> bool:

@@ -95,6 +95,8 @@ class _Step(NamedTuple):
             done = self._extract(batch, unstable)
             parts += [done] if done else []
             self.progress.batch_done(len(batch.files), _size([batch]))
+        if parts and (trouble := self.lists.trouble):
+            self.progress.warning(f"the compiled engine doesn't start, so Polars matched alone: {trouble}")
         return parts, unstable
 
     def _extract(self, batch: Batch, unstable: list[SourceFile]) -> Parts | None:
@@ -103,10 +105,9 @@ class _Step(NamedTuple):
             with self.workspace.scratch_dir(batch.name) as scratch:
                 parts = extract(
                     batch,
-                    self.lists.lexicon,
+                    self.lists.matcher,
                     self.workspace.parts,
                     scratch,
-                    overlaps=self.config.matching.overlaps,
                     on_rows=self.progress.rows,
                 )
             changed = [
@@ -129,14 +130,13 @@ class _Step(NamedTuple):
         return parts
 
     def _match(self, parts: Parts) -> Parts:
-        overlaps, told = self.config.matching.overlaps, self.progress.rows
-        directory, lexicon = self.workspace.parts, self.lists.lexicon
+        told, directory, matcher = self.progress.rows, self.workspace.parts, self.lists.matcher
         tokens = self.lists.changed if parts.mentions and self.lists.searched_before(parts.matched) else None
         if tokens is None:
-            parts = match(parts, lexicon, directory, overlaps=overlaps, on_rows=told)
+            parts = match(parts, matcher, directory, on_rows=told)
         else:
             with self.workspace.scratch_dir(parts.batch.name) as scratch:
-                parts = match_again(parts, lexicon, tokens, directory, scratch, overlaps=overlaps, on_rows=told)
+                parts = match_again(parts, matcher, tokens, directory, scratch, on_rows=told)
         failpoint("matched")
         return parts
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from drugmentions.config import Matching
 from drugmentions.errors import ConfigError
 from drugmentions.matching import oracle
-from drugmentions.matching.engine import find_spans
 from drugmentions.matching.lexicon import Lexicon, build_lexicon
 from drugmentions.matching.rules import PLAIN, SWITCHES, Rules, build_rules
+from tests.matching.engines import by_engine
 
 Entry = tuple[str, str]  # a drug and its synonyms, separated by |
 Found = list[tuple[str, str]]
@@ -28,15 +28,6 @@ def lexicon_of(entries: Sequence[Entry], rules: Rules) -> Lexicon:
 
 def terms_of(entries: Sequence[Entry]) -> list[tuple[str, str]]:
     return [(drug, term) for drug, synonyms in entries for term in (drug, *synonyms.split("|")) if term]
-
-
-def by_engine(
-    titles: Sequence[str], lexicon: Lexicon, overlaps: Literal["longest", "all"] = "longest"
-) -> list[list[oracle.Match]]:
-    found: list[list[oracle.Match]] = [[] for _ in titles]
-    for row, drug, start, end, term in find_spans(pl.Series(titles, dtype=pl.String), lexicon, overlaps).rows():
-        found[row].append(oracle.Match(start, end, term, drug))
-    return [sorted(matches, key=lambda match: (match.start, match.end, match.drug)) for matches in found]
 
 
 def found(title: str, entries: Sequence[Entry], rules: Rules) -> Found:

@@ -56,14 +56,15 @@ def _mentions(stream: BinaryIO, config: "Config") -> "Iterator[pl.DataFrame]":
     """Mentions of some thousand titles after the others: `id, start, end, term, drug`, in the order of the titles."""
     from drugmentions.api import read_lexicon
     from drugmentions.errors import NoDrugsError
-    from drugmentions.matching.engine import find_spans
+    from drugmentions.matching.engine import Matcher
     from drugmentions.sources.titles import read_titles
 
     if not config.run.drugs:
         raise NoDrugsError("no drug list named", "name one with --drugs FILE")
     lexicon = read_lexicon(*config.run.drugs, matching=config.matching)
+    matcher = Matcher(lexicon, config.matching.overlaps, config.matching.engine)
     for batch in read_titles(stream):
-        found = find_spans(batch["title"], lexicon, config.matching.overlaps)
+        found = matcher.find_spans(batch["title"])
         ordered = found.sort("row", "start", "end", "drug")
         yield ordered.select(batch["id"].gather(ordered["row"]).alias("id"), "start", "end", "term", "drug")
 

@@ -1,80 +1,150 @@
-"""Find a lexicon's terms in titles with Polars alone, in batches that the streaming engine hands over.
-
-A batch's titles are joined into one text, brought to normal form in one call, and cut into tokens whose running lengths
-are their offsets: two thirds of the time of cutting title by title. Tokens are joined to the terms' anchors, each
-term's rarest token; longer terms are verified token by token. Titles that aren't ASCII take a path of their own, which
-maps every normal character back to the title's character that gave it.
-"""
+"""Find a lexicon's terms in titles by the engine that pays: Polars alone, or a compiled loop where numba is there."""
 
 from collections.abc import Iterator
-from typing import Final, Literal, NamedTuple
+from contextlib import suppress
+from importlib.util import find_spec
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, Final, Literal
 
 import polars as pl
 
+from drugmentions.errors import MissingExtraError
+from drugmentions.matching import polars_engine
 from drugmentions.matching.lexicon import Lexicon
-from drugmentions.matching.normalise import (
-    ASCII_TOKENS,
-    GAP_SIGNS,
-    MARK,
-    is_ascii_expr,
-    normal_characters_expr,
-)
-from drugmentions.matching.words import PARENT_ENDINGS, RADICAL_ENDINGS, SALTS_IN_A_ROW
 from drugmentions.model import SPANS
 
-Overlaps = Literal["longest", "all"]
+if TYPE_CHECKING:
+    from drugmentions.matching.compiled_engine import Finder
 
+Overlaps = Literal["longest", "all"]
+Engine = Literal["auto", "polars", "compiled"]
+
+WORTH_COMPILING: Final = 300_000
+"""Titles from which `auto` takes the compiled engine: below, starting it takes longer than it saves."""
 _SLICE: Final = 100_000
 """Titles matched at a time, at most: so many that the cost of calls fades, so few that memory is bounded."""
 _SLICE_BYTES: Final = 32 << 20
-_CAPITAL, _DIGIT, _LOWER = r"[\p{Lu}\p{Lt}]", r"\p{N}", r"\p{Ll}"
 
 
-class _Tokens(NamedTuple):
-    """The tokens of some titles, in order, and the way back from normal characters to the titles.
+class Matcher:
+    """A lexicon, and how mentions of it are found. What is found doesn't depend on the engine.
 
-    tokens: one row per token: `token`, and its `end` in the joined normal text, in characters.
-    starts: where each title starts in the joined normal text.
-    rows: each title's row in the batch.
-    texts: each title's text in normal characters, borders as they are, as long as its stretch of the joined text.
-    origins: None where normal and title characters are one for one; else one row per normal character: where a token
-        that begins with it starts in the title (`at`), and where one that ends with it ends (`reach`).
+    The compiled engine takes half a second to start, and some seconds the first time, when its code is compiled. So
+    `auto` takes it only where numba is installed and many titles are to be searched; `trouble` is why it didn't start.
     """
 
-    tokens: pl.DataFrame
-    starts: pl.Series
-    rows: pl.Series
-    texts: pl.Series
-    origins: pl.DataFrame | None
+    trouble: Exception | None = None
 
-    def starts_of(self, at: pl.Series) -> pl.Series:
-        """Where the tokens of these indices start in the joined normal text."""
-        return self.ends_of(at) - self.tokens["token"].gather(at).str.len_chars()
+    def __init__(self, lexicon: Lexicon, overlaps: Overlaps = "longest", engine: Engine = "auto") -> None:
+        """Raise MissingExtraError where the engine asked for isn't installed."""
+        check_engine(engine)
+        self.lexicon = lexicon
+        self.overlaps = overlaps
+        self._engine = engine
+        self._expected = self._searched = 0
+        self._start: Thread | None = None
+        self._starting = Lock()
+        self._finder: Finder | None = None
+        self._is_started = False
 
-    def ends_of(self, at: pl.Series) -> pl.Series:
-        """Where they end."""
-        return self.tokens["end"].gather(at)
+    @property
+    def digest(self) -> str:
+        """What mentions were found with."""
+        return matched_with(self.lexicon.digest, self.overlaps)
 
-    def titles_at(self, position: pl.Series) -> pl.Series:
-        """Which of the titles lies at these positions of the joined normal text."""
-        return self.starts.search_sorted(position, side="right") - 1
+    def expect(self, titles: int) -> None:
+        """Hear how many titles are to be searched next; `auto` chooses by it. The engine starts while others work."""
+        self._expected = max(self._expected, titles)
+        if self._is_compiled and self._start is None:
+            self._start = Thread(target=suppress(Exception)(self._started))
+            self._start.start()
+
+    def find_mentions(self, publications: pl.LazyFrame, column: str = "title") -> pl.LazyFrame:
+        """Join each publication to the drugs that its `column` mentions: see `find_mentions`."""
+        schema = pl.Schema({**publications.collect_schema(), "drug": pl.String(), "spans": SPANS})
+
+        def matched(batch: pl.DataFrame) -> pl.DataFrame:
+            slices = [self._match_slice(part, column) for part in _slices(batch, column)]
+            return pl.concat(slices) if slices else schema.to_frame()
+
+        return publications.map_batches(matched, schema=schema, streamable=True)
+
+    def find_spans(self, titles: pl.Series) -> pl.DataFrame:
+        """Where each drug stands: one row per (title, drug, span), sorted so.
+
+        Returns `row` (index in `titles`), `drug`, `start`, `end` (in characters of the title, half-open), `term`.
+        """
+        self._searched += len(titles)
+        longest = self.overlaps == "longest"
+        finder = self._started() if self._is_compiled else None
+        if finder is None:
+            return polars_engine.find_spans(titles, self.lexicon, longest=longest)
+        found, left = finder.find(titles)
+        if left.is_empty():
+            return found
+        others = polars_engine.find_spans(titles.gather(left), self.lexicon, longest=longest)
+        others = others.with_columns(row=left.gather(others["row"]))
+        return pl.concat([found, others]).sort("row", maintain_order=True)
+
+    @property
+    def _is_compiled(self) -> bool:
+        if self._engine == "auto":
+            return max(self._expected, self._searched) >= WORTH_COMPILING and _has_numba()
+        return self._engine == "compiled"
+
+    def _started(self) -> "Finder | None":
+        """The compiled engine, once it has started; None where it doesn't work here."""
+        with self._starting:
+            if not self._is_started:
+                self._is_started = True
+                try:
+                    from drugmentions.matching.compiled_engine import Finder  # noqa: PLC0415  # it takes its time
+
+                    self._finder = Finder(self.lexicon, longest=self.overlaps == "longest")
+                except Exception as error:  # noqa: BLE001  # whatever it is, the other engine finds the same
+                    self.trouble = error
+        if self.trouble and self._engine == "compiled":
+            raise self.trouble
+        return self._finder
+
+    def _match_slice(self, batch: pl.DataFrame, column: str) -> pl.DataFrame:
+        found = self.find_spans(batch[column])
+        span = pl.struct("start", "end", "term")
+        grouped = found.group_by("row", "drug", maintain_order=True).agg(spans=span)
+        return batch[grouped["row"]].with_columns(grouped["drug"], grouped["spans"].cast(SPANS))
+
+
+def matched_with(lexicon: str, overlaps: Overlaps) -> str:
+    """What mentions were found with, by the digest of the lexicon: what differs in it may find others."""
+    return f"{lexicon}-{overlaps}"
+
+
+def check_engine(engine: Engine) -> None:
+    """Raise MissingExtraError where an engine isn't installed."""
+    if engine == "compiled" and not _has_numba():
+        message = "the compiled engine needs numba, which is not installed"
+        raise MissingExtraError(message, "python -m pip install 'drugmentions[fast]', or engine = \"auto\"")
+
+
+def _has_numba() -> bool:
+    return find_spec("numba") is not None
 
 
 def find_mentions(
-    publications: pl.LazyFrame, lexicon: Lexicon, *, column: str = "title", overlaps: Overlaps = "longest"
+    publications: pl.LazyFrame,
+    lexicon: Lexicon,
+    *,
+    column: str = "title",
+    overlaps: Overlaps = "longest",
+    engine: Engine = "auto",
 ) -> pl.LazyFrame:
     """Join each publication to the drugs that its `column` mentions: one row per (row of the input, drug).
 
     Adds `drug` (its shown name) and `spans` (see `model.SPANS`) to the columns of the input, which must not have them
-    yet. Rows come in the order of the input, then by drug. It builds a plan and reads nothing; it streams.
+    yet. Rows come in the order of the input, then by drug. It builds a plan and reads nothing; it streams. Raises
+    MissingExtraError where the engine asked for isn't installed.
     """
-    schema = pl.Schema({**publications.collect_schema(), "drug": pl.String(), "spans": SPANS})
-
-    def matched(batch: pl.DataFrame) -> pl.DataFrame:
-        slices = [_match_slice(part, lexicon, column, overlaps) for part in _slices(batch, column)]
-        return pl.concat(slices) if slices else schema.to_frame()
-
-    return publications.map_batches(matched, schema=schema, streamable=True)
+    return Matcher(lexicon, overlaps, engine).find_mentions(publications, column)
 
 
 def _slices(batch: pl.DataFrame, column: str) -> Iterator[pl.DataFrame]:
@@ -86,293 +156,3 @@ def _slices(batch: pl.DataFrame, column: str) -> Iterator[pl.DataFrame]:
             yield from _slices(part.tail(-half), column)
         else:
             yield part
-
-
-def _match_slice(batch: pl.DataFrame, lexicon: Lexicon, column: str, overlaps: Overlaps) -> pl.DataFrame:
-    found = find_spans(batch[column], lexicon, overlaps)
-    span = pl.struct("start", "end", "term")
-    grouped = found.group_by("row", "drug", maintain_order=True).agg(spans=span)
-    return batch[grouped["row"]].with_columns(grouped["drug"], grouped["spans"].cast(SPANS))
-
-
-def find_spans(titles: pl.Series, lexicon: Lexicon, overlaps: Overlaps = "longest") -> pl.DataFrame:
-    """Where each drug stands: one row per (title, drug, span), sorted so.
-
-    Returns `row` (index in `titles`), `drug`, `start`, `end` (in characters of the title, half-open), `term`.
-    """
-    ascii_only = titles.to_frame("title").select(is_ascii_expr(pl.col("title"))).to_series()
-    one_for_one = _one_for_one(titles, ~ascii_only)
-    ways = ((_cut_ascii, ascii_only), (_cut_one_for_one, one_for_one), (_cut_any, ~ascii_only & ~one_for_one))
-    candidates = pl.concat(
-        _candidates(cut(titles.filter(chosen), chosen.arg_true()), titles, lexicon) for cut, chosen in ways
-    )
-    if overlaps == "longest":
-        candidates = _without_beaten(candidates)
-    named = candidates.join(lexicon.terms, on="form").drop("form", "salts")
-    return (
-        named.sort("row", "drug", "start", "end", "is_name", "term", descending=[False] * 4 + [True, False])
-        .unique(["row", "drug", "start", "end"], keep="first", maintain_order=True)
-        .select("row", "drug", "start", "end", "term")
-    )
-
-
-# Cutting titles into tokens.
-
-
-def _cut_ascii(titles: pl.Series, rows: pl.Series) -> _Tokens:
-    """Tokens of titles that are ASCII: one normal character for each character."""
-    lengths = titles.str.len_bytes().cast(pl.Int64) + 1
-    text: str = titles.str.join("\n").item()
-    return _Tokens(
-        _split(text.translate(ASCII_TOKENS), ascii_only=True), lengths.cum_sum() - lengths, rows, titles, None
-    )
-
-
-def _one_for_one(titles: pl.Series, beyond_ascii: pl.Series) -> pl.Series:
-    """Which of the titles beyond ASCII become as many normal characters, each from the one at its place: Boolean."""
-    others = (
-        pl.DataFrame({"row": beyond_ascii.arg_true(), "char": titles.filter(beyond_ascii)})
-        .with_columns(pl.col("char").str.replace_all(r"[\x00-\x7F]+", "").str.split(""))
-        .explode("char")
-    )
-    other_lengths = others.select(pl.col("char").unique()).filter(
-        normal_characters_expr(pl.col("char")).str.len_chars() != 1
-    )
-    uneven = others.join(other_lengths, on="char", how="semi")["row"]
-    return beyond_ascii & ~pl.int_range(len(titles), dtype=pl.UInt32, eager=True).is_in(uneven.unique().implode())
-
-
-def _cut_one_for_one(titles: pl.Series, rows: pl.Series) -> _Tokens:
-    """Tokens of titles beyond ASCII of which every character gives one normal character."""
-    texts = titles.to_frame("title").select(normal_characters_expr(pl.col("title"))).to_series()
-    lengths = titles.str.len_chars().cast(pl.Int64) + 1
-    token_text = texts.str.replace_all(r"[^\p{L}\p{N}]", " ").str.join(" ").item()
-    return _Tokens(_split(token_text, ascii_only=False), lengths.cum_sum() - lengths, rows, texts, None)
-
-
-def _cut_any(titles: pl.Series, rows: pl.Series) -> _Tokens:
-    """Tokens of any titles, by way of the normal form of each distinct character."""
-    characters = (
-        pl.DataFrame({"title": titles + "\n"})
-        .with_row_index("nth")
-        .with_columns(char=pl.col("title").str.split(""))
-        .select("nth", "char", at=pl.int_ranges(pl.col("char").list.len(), dtype=pl.Int64))
-        .explode("char", "at")
-        .with_columns(reach=_reach_expr())
-    )
-    normal = characters.select(pl.col("char").unique()).with_columns(normal=normal_characters_expr(pl.col("char")))
-    origins = (
-        characters.join(normal, on="char", how="left", maintain_order="left")
-        .filter(pl.col("normal") != "")
-        .with_columns(pl.col("normal").str.split(""))
-        .explode("normal")
-    )
-    lengths = origins.group_by("nth", maintain_order=True).agg(pl.len().cast(pl.Int64), pl.col("normal").str.join(""))
-    token_text = origins.select(pl.col("normal").str.replace(r"[^\p{L}\p{N}]", " ").str.join("")).item()
-    return _Tokens(
-        tokens=_split(token_text, ascii_only=False),
-        starts=lengths["len"].cum_sum() - lengths["len"],
-        rows=rows,
-        texts=lengths["normal"],
-        origins=origins.select("at", "reach"),
-    )
-
-
-def _reach_expr() -> pl.Expr:
-    """The end of a span whose last character is this one: the marks that directly follow are taken along."""
-    following = pl.when(~pl.col("char").str.contains(MARK)).then("at").backward_fill().shift(-1)
-    return following.fill_null(pl.col("at") + 1)
-
-
-def _split(text: str, *, ascii_only: bool) -> pl.DataFrame:
-    """Cut a normal text at its blanks: `token, end`, without the empty ones."""
-    tokens = pl.Series("token", [text]).str.split(" ").explode().to_frame()
-    length = pl.col("token").str.len_bytes() if ascii_only else pl.col("token").str.len_chars()
-    return tokens.with_columns(end=(length.cast(pl.Int64) + 1).cum_sum() - 1).filter(pl.col("token") != "")
-
-
-# Candidates: places where a term's tokens stand in a row.
-
-
-def _candidates(cut: _Tokens, titles: pl.Series, lexicon: Lexicon) -> pl.DataFrame:
-    """Every place in the titles where a form fits and counts: `row, start, end, salts, form`.
-
-    `salts`: how many words the span takes along. What counts and how far it reaches depends on the form, the rules and
-    the title, and on no other candidate.
-    """
-    hashes = lexicon.anchors["token"].hash()  # a cheap sieve: most tokens of titles are no anchors
-    places = (
-        cut.tokens.select("token")
-        .with_row_index("at")
-        .filter(cut.tokens["token"].hash().is_in(hashes.implode()))
-        .join(lexicon.anchors, on="token")
-        .select(
-            "form",
-            "short",
-            "takes_salts",
-            first=pl.col("at").cast(pl.Int64) - pl.col("position"),
-            more=pl.col("count") - 1,
-        )
-        .with_columns(last=pl.col("first") + pl.col("more"))
-    )
-    single = places.filter(pl.col("more") == 0)
-    longer = (
-        places.filter((pl.col("more") > 0) & (pl.col("first") >= 0) & (pl.col("last") < cut.tokens.height))
-        .join(lexicon.forms, on="form")
-        .pipe(_with_tokens, cut)
-        .pipe(_with_gaps, cut)
-        .select(places.columns)
-    )
-    rules = lexicon.rules
-    fitting = pl.concat([single, longer])
-    if rules.locants:
-        fitting = fitting.pipe(_outside_longer_names, cut)
-    if rules.salts:
-        fitting = fitting.pipe(_with_salts, cut, rules.salts)
-    spans = fitting.pipe(_spans_in_titles, cut).pipe(_short_that_count, titles)
-    return spans.select("row", "start", "end", "salts", "form")
-
-
-def _outside_longer_names(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:
-    """Drop the places inside longer chemical names, by the characters beside them."""
-    start, end = cut.starts_of(places["first"]), cut.ends_of(places["last"])
-    title = cut.titles_at(start)
-    offset, text = cut.starts.gather(title), cut.texts.gather(title)
-    inside = (
-        places.select("short", text=text, start=start - offset, end=end - offset)
-        .with_row_index("place")
-        .filter(_MAY_BE_IN_LONGER_NAME)
-        .with_columns(
-            before=pl.col("text").str.slice(0, "start").str.tail(_BEFORE), after=pl.col("text").str.slice("end")
-        )
-        .filter(_IN_LONGER_NAME)
-    )
-    return places.with_row_index("place").join(inside, on="place", how="anti").drop("place")
-
-
-_BEFORE: Final = max(map(len, RADICAL_ENDINGS)) + len(")-")
-_MAY_BE_IN_LONGER_NAME: Final = (
-    pl.when(pl.col("start") > 0).then(pl.col("text").str.slice(pl.col("start") - 1, 1)).is_in([*"-)]}"])
-    | (pl.col("text").str.slice("end", 1) == "-")
-).fill_null(value=False)
-"""A cheap sieve: most names stand between blanks."""
-_IN_LONGER_NAME: Final = (
-    pl.col("before").str.contains(rf"(?i)(?:{'|'.join(RADICAL_ENDINGS)})[)\]}}]?-?$")
-    | pl.col("after").str.contains(rf"(?i)^-(?:[0-9][0-9,']*|[no])-[a-z]*(?:{'|'.join(PARENT_ENDINGS)})(?:[^a-z]|$)")
-    | (pl.col("short") & pl.col("after").str.contains("^-[0-9]"))
-)
-
-
-def _with_salts(places: pl.DataFrame, cut: _Tokens, salts: tuple[str, ...]) -> pl.DataFrame:
-    """Move `last` on over the salts that follow, each after one blank of the same title."""
-    last = places["last"].clone()
-    reaching = places["takes_salts"].arg_true()
-    for _ in range(SALTS_IN_A_ROW):
-        following = last.gather(reaching) + 1
-        reaching, following = (part.filter(following < cut.tokens.height) for part in (reaching, following))
-        is_salt = cut.tokens["token"].gather(following).is_in(salts)
-        reaching, following = reaching.filter(is_salt), following.filter(is_salt)
-        after_blank = _after_one_blank(following, cut)
-        reaching, following = reaching.filter(after_blank), following.filter(after_blank)
-        last.scatter(reaching, following)
-    return places.with_columns(last)
-
-
-def _after_one_blank(at: pl.Series, cut: _Tokens) -> pl.Series:
-    """Whether these tokens follow the ones before them in the same title, one blank between."""
-    begin, end = cut.ends_of(at - 1), cut.starts_of(at)
-    title = cut.titles_at(begin)
-    gaps = pl.DataFrame({"text": cut.texts.gather(title), "begin": begin - cut.starts.gather(title)})
-    blank = gaps.select(pl.col("text").str.slice("begin", 1) == " ").to_series()
-    return blank & (end - begin == 1) & (title == cut.titles_at(end))
-
-
-def _with_tokens(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:
-    """Keep the places where every token from `first` to `last` is the form's."""
-    places = places.with_row_index("place")
-    pairs = places.select("place", "tokens", at=pl.int_ranges("first", pl.col("last") + 1)).explode("tokens", "at")
-    differs = pairs.filter(cut.tokens["token"].gather(pairs["at"]) != pairs["tokens"])
-    return places.join(differs, on="place", how="anti").drop("place")
-
-
-def _with_gaps(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:
-    """Keep the places that lie in one title, and whose gaps hold no sign that the form's gap doesn't hold."""
-    places = places.with_row_index("place")
-    pairs = places.select("place", "gaps", at=pl.int_ranges("first", "last")).explode("gaps", "at")
-    begin, end = cut.ends_of(pairs["at"]), cut.starts_of(pairs["at"] + 1)
-    title, next_title = cut.titles_at(begin), cut.titles_at(end)
-    between = pl.DataFrame(
-        {
-            "place": pairs["place"],
-            "allowed": pairs["gaps"],
-            "leaves": title != next_title,
-            "text": cut.texts.gather(title),
-            "begin": begin - cut.starts.gather(title),
-            "length": end - begin,
-        }
-    ).with_columns(gap=pl.col("text").str.slice("begin", "length"))
-    misfits = between.filter(pl.col("leaves") | ~pl.col("gap").is_in([" ", "-"])).filter(_MISFIT)
-    return places.join(misfits, on="place", how="anti").drop("place")
-
-
-def _misfit_expr() -> pl.Expr:
-    """Whether a gap leads into the next title, or holds a sign that isn't allowed."""
-    gap, allowed = pl.col("gap"), pl.col("allowed")
-    forbidden = [gap.str.contains(sign, literal=True) & ~allowed.str.contains(sign, literal=True) for sign in GAP_SIGNS]
-    return pl.col("leaves") | pl.any_horizontal(forbidden)
-
-
-_MISFIT: Final = _misfit_expr()
-"""Built once: building it takes longer than a slice's gaps do."""
-
-
-def _spans_in_titles(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:
-    """Turn `first` and `last`, indices of tokens, into `row, start, end` in the characters of the title."""
-    start, end = cut.starts_of(places["first"]), cut.ends_of(places["last"])
-    title = cut.titles_at(start)
-    if cut.origins is None:
-        offset = cut.starts.gather(title)
-        start, end = start - offset, end - offset
-    else:
-        start, end = cut.origins["at"].gather(start), cut.origins["reach"].gather(end - 1)
-    return places.select("form", "short", salts=pl.col("last") - pl.col("first") - pl.col("more")).with_columns(
-        row=cut.rows.gather(title), start=start.cast(pl.UInt32), end=end.cast(pl.UInt32)
-    )
-
-
-def _short_that_count(spans: pl.DataFrame, titles: pl.Series) -> pl.DataFrame:
-    """Drop short forms but where the title's own characters hold two capitals or a digit, and it isn't all capitals."""
-    short = spans.filter("short")
-    title = pl.col("title")
-    inside = title.str.slice("start", pl.col("end") - pl.col("start"))
-    counts = ((inside.str.count_matches(_CAPITAL) >= 2) | inside.str.contains(_DIGIT)) & title.str.contains(_LOWER)
-    kept = short.with_columns(titles.gather(short["row"]).alias("title")).filter(counts).drop("title")
-    return pl.concat([spans.filter(~pl.col("short")), kept])
-
-
-# Overlaps.
-
-
-def _without_beaten(candidates: pl.DataFrame) -> pl.DataFrame:
-    """Drop each span that another one of its title overlaps and beats: by length, or as long and starting earlier.
-
-    Of equal spans, those stand that take the fewest salts along: the name `X sulfate` beats `X` and its salt.
-    """
-    places = ["row", "start", "end", "salts"]
-    spans = candidates.select(places).unique().sort(places).with_columns(beaten=False)
-    distance, overlapping = 1, True
-    while overlapping:  # sorted by start, spans that don't overlap at one distance don't at a greater one either
-        spans = spans.pipe(_with_beaten_at, distance)
-        overlapping = bool(spans["overlaps"].any())
-        distance += 1
-    return candidates.join(spans.filter(~pl.col("beaten")), on=places, how="semi")
-
-
-def _with_beaten_at(spans: pl.DataFrame, distance: int) -> pl.DataFrame:
-    """Compare each span with the one `distance` rows later; adds `overlaps`, and to `beaten` the loser of each pair."""
-    later = {name: pl.col(name).shift(-distance) for name in ("row", "start", "end")}
-    overlaps = ((later["row"] == pl.col("row")) & (later["start"] < pl.col("end"))).fill_null(value=False)
-    later_is_longer = (later["end"] - later["start"]) > (pl.col("end") - pl.col("start"))
-    loses = overlaps & later_is_longer
-    later_loses = (overlaps & ~later_is_longer).shift(distance, fill_value=False)
-    return spans.with_columns(overlaps=overlaps, beaten=pl.col("beaten") | loses | later_loses)

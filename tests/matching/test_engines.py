@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drugmentions.matching import engine, oracle
-from drugmentions.matching.engine import find_mentions, find_spans
+from drugmentions.matching.engine import find_mentions
 from drugmentions.matching.lexicon import Lexicon, build_lexicon
 from drugmentions.matching.normalise import normal_form_expr
 from drugmentions.model import SPANS
+from tests.matching.engines import by_engine
 
 Entry = tuple[str, str]  # a drug and its synonyms, separated by |
 
@@ -26,15 +27,6 @@ def lexicon_of(entries: Sequence[Entry]) -> Lexicon:
 
 def terms_of(entries: Sequence[Entry]) -> list[tuple[str, str]]:
     return [(drug, term) for drug, synonyms in entries for term in (drug, *synonyms.split("|")) if term]
-
-
-def by_engine(
-    titles: Sequence[str | None], lexicon: Lexicon, overlaps: engine.Overlaps = "longest"
-) -> list[list[oracle.Match]]:
-    found: list[list[oracle.Match]] = [[] for _ in titles]
-    for row, drug, start, end, term in find_spans(pl.Series(titles, dtype=pl.String), lexicon, overlaps).rows():
-        found[row].append(oracle.Match(start, end, term, drug))
-    return [sorted(matches, key=lambda match: (match.start, match.end, match.drug)) for matches in found]
 
 
 def by_oracle(

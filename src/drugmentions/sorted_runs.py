@@ -1,0 +1,46 @@
+"""Mentions in runs sorted by drug: a range of drugs is then read without most of the rest, in bounded memory."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+RUN: Final = 200_000
+"""Mentions that are sorted at a time: some 60 MB."""
+GROUP: Final = 10_000
+"""Mentions whose first and last drug the file knows: what is read at least."""
+
+
+def sink_runs(mentions: pl.LazyFrame, path: Path) -> None:
+    """Write mentions, of any schema with `drug`, as Parquet, in runs sorted by it, each in the order they come in."""
+    schema = mentions.collect_schema()
+
+    def runs(*_pushed_down: object) -> Iterator[pl.DataFrame]:
+        held = [schema.to_frame()]
+        for batch in mentions.collect_batches(engine="streaming"):
+            held.append(batch)
+            if sum(some.height for some in held) >= RUN:
+                yield _by_drug(held)
+                held = []
+        if held:
+            yield _by_drug(held)
+
+    ranges = {"min": True, "max": True, "distinct_count": False, "null_count": False}
+    register_io_source(runs, schema=schema).sink_parquet(
+        path, compression="lz4", statistics=ranges, row_group_size=GROUP
+    )
+
+
+def of_drugs(mentions: pl.LazyFrame, drugs: pl.Series, *, whole_range: bool) -> pl.LazyFrame:
+    """The mentions of some drugs, by name. `whole_range`: these are all that there are from the first to the last."""
+    first, last = pl.lit(drugs.min(), pl.String), pl.lit(drugs.max(), pl.String)
+    within = mentions.filter(pl.col("drug").is_between(first, last))
+    return within if whole_range else within.filter(pl.col("drug").is_in(drugs.implode()))
+
+
+def _by_drug(batches: list[pl.DataFrame]) -> pl.DataFrame:
+    mentions = pl.concat(batches)
+    names = pl.Enum(mentions["drug"].unique().sort())
+    return mentions.sort(pl.col("drug").cast(names), maintain_order=True)

@@ -1,0 +1,47 @@
+"""Mentions in sorted runs: none is lost, and a range of drugs is read without the rest."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from drugmentions import sorted_runs
+from drugmentions.sorted_runs import of_drugs, sink_runs
+
+drugs = st.sampled_from(["", "a", "b", "ba", "β", "ß", "Z", "\U0010ffff"])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(drugs), st.lists(drugs, unique=True), st.integers(1, 5), st.integers(1, 3))
+def test_the_mentions_of_some_drugs_are_those_filtered_out(
+    tmp_path: Path, names: list[str], wanted: list[str], run: int, group: int
+) -> None:
+    mentions = pl.DataFrame({"drug": names, "n": range(len(names))}, schema={"drug": pl.String, "n": pl.Int64})
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sorted_runs, "RUN", run)
+        patched.setattr(sorted_runs, "GROUP", group)
+        sink_runs(mentions.lazy(), tmp_path / "runs")
+    held = pl.scan_parquet(tmp_path / "runs", glob=False)
+    assert held.sort("n").collect().equals(mentions)
+    chosen = pl.Series(wanted, dtype=pl.String)
+    among = mentions.filter(pl.col("drug").is_in(wanted))
+    assert of_drugs(held, chosen, whole_range=False).sort("n").collect().equals(among)
+    if wanted:
+        between = mentions.filter((pl.col("drug") >= min(wanted)) & (pl.col("drug") <= max(wanted)))
+        assert of_drugs(held, chosen, whole_range=True).sort("n").collect().equals(between)
+
+
+def test_row_groups_beyond_the_range_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sorted_runs, "GROUP", 100)
+    names = pl.Series([f"drug {number % 50:02}" for number in range(5_000)])
+    sink_runs(pl.LazyFrame({"drug": names, "n": range(5_000)}), tmp_path / "runs")
+    raw = bytearray((tmp_path / "runs").read_bytes())
+    raw[4 : len(raw) // 2] = bytes(len(raw) // 2 - 4)  # the pages of the drugs that come first
+    (tmp_path / "runs").write_bytes(raw)
+    held = pl.scan_parquet(tmp_path / "runs", glob=False)
+    last = of_drugs(held, pl.Series(["drug 49"]), whole_range=True).select("n").collect(engine="streaming")
+    assert last["n"].sort().to_list() == list(range(49, 5_000, 50))
+    with pytest.raises(pl.exceptions.PolarsError):
+        of_drugs(held, pl.Series(["drug 00"]), whole_range=True).collect(engine="streaming")
