@@ -8,6 +8,8 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import corpus
+import growth
+import limit
 import measuring
 import peers
 import plot
@@ -208,6 +210,28 @@ def test_what_is_recorded_has_ratios() -> None:
     assert {path.stem for path in recorded} == {"growth", "incremental", "run_against_peers"}
     for path in recorded:
         assert regression.ratios(json.loads(path.read_bytes()))
+
+
+# Stages and files.
+
+
+def test_stages_add_up_to_their_steps() -> None:
+    calls = ("scan_csv", "scan_parquet", "read", "clean", "parts", "cut", "join", "verify", "spans", "merge")
+    took = {name: float(place) for place, name in enumerate(calls)}
+    steps = {"plan": 1.0, "extract": 20.0, "assemble": 30.0}
+    found = limit.stages(took, steps, run=60)
+    for step in ("extract", "assemble"):
+        assert sum(value for (of, _), value in found.items() if of == step) == steps[step]
+    assert found["run", "start"] == 9
+    assert found["extract", "verify"] == 1
+
+
+@pytest.mark.parametrize("files", [1, 7, 50])
+def test_titles_split_into_files_are_the_same(tmp_path: Path, small_chunks: None, files: int) -> None:
+    whole = Titles(tmp_path / "titles.csv", drawn=10).grow(titles=50)
+    paths = sorted(growth.split(whole, files, 50).rglob("*.csv"))
+    assert len(paths) == files
+    assert pl.concat(read(path) for path in paths).equals(read(whole))
 
 
 # Tables and plot.
