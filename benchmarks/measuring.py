@@ -58,6 +58,8 @@ def measure(command: Sequence[str | Path]) -> Timing:
     if process.returncode:
         sys.stderr.write(said + "\n")
         raise subprocess.CalledProcessError(process.returncode, command, said)
+    if seen.unwatched > 1:  # the watcher was stopped, or had no turn
+        sys.stderr.write(f"memory wasn't looked at for {seen.unwatched:.1f} seconds: the peak may be higher\n")
     cpu = max(
         usage.ru_utime + usage.ru_stime, sum(seen.cpu.values())
     )  # the kernel's sum lacks those that no one awaits
@@ -66,9 +68,10 @@ def measure(command: Sequence[str | Path]) -> Timing:
 
 @dataclass
 class Seen:
-    """What was seen of a process tree: the highest sum of resident memory in KiB, and processor seconds by process."""
+    """What was seen of a process tree: the highest sum of resident memory in KiB, processor seconds by process."""
 
     peak: int = 0
+    unwatched: float = 0  # the longest time between two looks, in seconds
     cpu: dict[int, float] = field(default_factory=dict)
 
 
@@ -82,8 +85,10 @@ def watched(pid: int, every: float = 0.05) -> Iterator[Seen]:
     seen, ended = Seen(), threading.Event()
 
     def watch() -> None:
+        last = time.perf_counter()
         while not ended.wait(every):
-            now = 0
+            now, before, last = 0, last, time.perf_counter()
+            seen.unwatched = max(seen.unwatched, last - before)
             for one in tree(pid):
                 now += memory(one).get("VmRSS", 0)
                 seen.cpu[one] = max(seen.cpu.get(one, 0), processor_seconds(one))

@@ -64,8 +64,9 @@ def render(text: str, folder: Path) -> str:
     """A text with its tables as the results in `folder` have them."""
 
     def filled(found: re.Match[str]) -> str:
-        results = json.loads((folder / found[2]).read_bytes())
-        return f"{found[1]}{table(results)}{found[3]}"
+        path = folder / found[2]
+        results = table(json.loads(path.read_bytes())) if path.exists() else "Not measured yet.\n"
+        return f"{found[1]}{results}{found[3]}"
 
     return MARKED.sub(filled, text)
 

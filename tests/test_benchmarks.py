@@ -266,7 +266,7 @@ def test_readme_says_what_the_results_say() -> None:
     text = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
     marked = [name for _, name, _ in tables.MARKED.findall(text)]
     assert marked == sorted(set(marked), key=marked.index)
-    assert {f"results/{path.name}" for path in (BENCHMARKS / "results").glob("*.json")} == set(marked)
+    assert {f"results/{path.name}" for path in (BENCHMARKS / "results").glob("*.json")} <= set(marked)
     assert tables.render(text, BENCHMARKS) == text, "python benchmarks/tables.py"
 
 
