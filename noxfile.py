@@ -83,7 +83,15 @@ def evaluate(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """A short benchmark; benchmarks/README.md has the long ones."""
-    session.install("-e", ".", "ahocorasick_rs")
-    session.run("python", "benchmarks/run_against_peers.py", "--titles", "200000", "--terms", "1000", *session.posargs)
-    session.run("python", "benchmarks/incremental.py", "--titles", "200000", "--terms", "1000", "--files", "2000")
+    """Benchmarks in short, and whether a ratio fell; `-- --record` records the ratios. More in benchmarks/README.md."""
+    session.install("-e", ".", "ahocorasick_rs", "flashtext2", "duckdb")
+    measured = session.create_tmp()
+    for script, options in {
+        "run_against_peers": "--titles 500000 --terms 1000 --ways loop flash duckdb join scan --repeat 3",
+        "growth": "--sizes 100000 400000 --terms 7 10000 --files 1 2000 --shares 0 1 --titles 200000 --repeat 3",
+        "incremental": "--titles 200000 --terms 1000 --files 2000",
+        "throughput": "--gigabytes 0.1 --terms 1000 --titles 100000",
+        "limit": "--titles 200000 --terms 1000",
+    }.items():
+        session.run("python", f"benchmarks/{script}.py", *options.split(), "--json", f"{measured}/{script}.json")
+    session.run("python", "benchmarks/regression.py", "benchmarks/results/short", measured, *session.posargs)

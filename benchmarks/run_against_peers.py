@@ -1,85 +1,113 @@
-"""Time whole runs beside other ways to find the same names in the same CSV, in one session.
+"""How fast is a whole run beside other ways to find the same names in the same titles, in one session?
 
-usage: run_against_peers.py [--titles 2000000] [--terms 10000 100000] [--repeat 3] [--ways run scan loop join]
-                            [--work DIR] [--json FILE]
+usage: run_against_peers.py [--titles 2000000] [--terms 7 10000 100000] [--ways loop join ...] [--engine default]
+                            [--repeat 1] [--work DIR] [--json FILE]
 
-Generates the corpora (corpus.py), then takes turns: each way once, as a process of its own, then all again; of each the
-fastest time counts. Prints seconds, the ratio to the loop (greater is faster), and the peak of resident memory.
+peers.py says what each way does and what it leaves out. The run of the first engine, then those of the others, then
+each way, once, as processes of their own; then all again. The fastest time of each counts; what took longer than 20
+seconds isn't repeated. Ways that would take very long are given the first titles only, so times are by title. Their
+start is in it: a second of pandas', five of spaCy's, eight of Spark's.
+
+ratio: the way's time a title by the first engine's: that many times as long as the run it takes; cpu_ratio: likewise of
+processor time. What isn't installed is left out, and named.
 """
 
-import argparse
-import json
-import os
 import shutil
 import sys
-import tempfile
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-from corpus import write_corpus
-from measuring import Timing, machine, measure
+from corpus import Titles, head, write_drugs
+from measuring import HERE, Results, Runs, Timing, best_of, figures, measure, options, work_directory
+from peers import NEEDS, WAYS
 
-HERE = Path(__file__).parent
-
-
-def command_of(way: str, drugs: Path, titles: Path, out: Path) -> list[str]:
-    if way == "run":
-        shutil.rmtree(out, ignore_errors=True)
-        return [sys.executable, "-m", "drugmentions", "run", str(titles), "--drugs", str(drugs), "-o", str(out)]
-    return [sys.executable, str(HERE / "peers.py"), way, str(drugs), str(titles)]
+PAIRS = {"pandas": 20_000_000, "ripgrep": 2_000_000_000}  # titles times names, at most
+MOST = {"spacy": 200_000}  # titles, at most
+PROGRAMS = {"ripgrep": "rg", "spark": "java"}
+PATIENCE = 20
 
 
-def compare(ways: list[str], titles: int, terms: int, repeat: int, work: Path) -> list[dict[str, Any]]:
-    """One row per way: the best of `repeat` rounds."""
-    directory = work / f"{titles}-{terms}"
-    drugs, corpus = write_corpus(directory, titles, terms)
-    os.sync()  # or the first way pays for writing the corpus
-    best: dict[str, Timing] = {}
-    for _ in range(repeat):
-        for way in ways:
-            timing = measure(command_of(way, drugs, corpus, directory / "out"))
-            best[way] = min(best.get(way, timing), timing)
-    loop = best["loop"].seconds if "loop" in best else float("nan")
-    size = corpus.stat().st_size
-    shutil.rmtree(directory)
-    return [
-        {
-            "titles": titles,
-            "terms": terms,
-            "megabytes": round(size / 1e6),
-            "way": way,
-            "seconds": round(timing.seconds, 2),
-            "ratio": round(loop / timing.seconds, 2),
-            "peak_mib": round(timing.peak),
-            "said": timing.said,
+def missing(way: str) -> str | None:
+    """What a way needs and isn't there."""
+    if way in NEEDS and find_spec(NEEDS[way]) is None:
+        return f"the package {NEEDS[way]}"
+    if way in PROGRAMS and shutil.which(PROGRAMS[way]) is None:
+        return f"the program {PROGRAMS[way]}"
+    return None
+
+
+def measure_way(way: str, drugs: Path, titles: Path) -> Timing:
+    return measure([sys.executable, HERE / "peers.py", way, drugs, titles])
+
+
+def capped(way: str, titles: int, terms: int) -> int:
+    """How many titles a way is given."""
+    return min(titles, MOST.get(way, titles), PAIRS.get(way, titles * terms) // terms)
+
+
+class SideBySide:
+    """Runs and ways over the same titles, with one lexicon after the other."""
+
+    def __init__(self, runs: Runs, engines: list[str], ways: list[str], repeat: int) -> None:
+        self.runs, self.engines, self.ways, self.repeat = runs, engines, ways, repeat
+        self.results = Results(
+            str(__doc__).partition("\n")[0],
+            ["names", "way", "titles"],
+            sorted({NEEDS[way] for way in ways if way in NEEDS}),
+        )
+
+    def add(self, terms: int, titles: Titles) -> None:
+        """Measure with a lexicon of so many names."""
+        drugs = write_drugs(self.runs.work / "drugs.csv", terms)
+        counts = {way: capped(way, titles.count, terms) for way in self.ways}
+        files = {count: titles.path if count == titles.count else head(titles.path, count) for count in counts.values()}
+        measured: dict[tuple[str, int], Callable[[], Timing]] = {
+            (f"run {engine}" if engine != "default" else "run", titles.count): partial(
+                self.runs.run, engine, drugs, titles.path
+            )
+            for engine in self.engines
         }
-        for way, timing in best.items()
-    ]
+        for way, count in counts.items():
+            measured[way, count] = partial(measure_way, way, drugs, files[count])
+        first: tuple[float, float] | None = None
+        for (way, count), timing in best_of(self.repeat, measured, PATIENCE).items():
+            each, cpu = timing.seconds / count, timing.cpu / count
+            first = first or (each, cpu)
+            self.results.add(
+                {
+                    "names": terms,
+                    "way": way,
+                    "titles": count,
+                    "found": timing.report["counts"]["mentions"] if timing.report else int(timing.said),
+                    **figures(timing),
+                    "us_title": round(each * 1e6, 2),
+                    "ratio": round(each / first[0], 3),
+                    "cpu_ratio": round(cpu / first[1], 3),
+                }
+            )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--titles", type=int, nargs="+", default=[2_000_000])
-    parser.add_argument("--terms", type=int, nargs="+", default=[10_000, 100_000])
-    parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--ways", nargs="+", default=["run", "scan", "loop", "join"])
-    parser.add_argument("--work", type=Path, default=None)
-    parser.add_argument("--json", type=Path, default=None)
+    parser = options(__doc__)
+    parser.add_argument("--titles", type=int, default=2_000_000)
+    parser.add_argument("--terms", type=int, nargs="+", default=[7, 10_000, 100_000])
+    parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))
     arguments = parser.parse_args()
-    work = arguments.work or Path(tempfile.mkdtemp(prefix="drugmentions-bench-"))
-    rows = []
-    print(f"{'titles':>10} {'terms':>8} {'MB':>6} {'way':>5} {'seconds':>8} {'ratio':>6} {'MiB':>6}")
-    for titles in arguments.titles:
+    for way in arguments.ways:
+        if lacking := missing(way):
+            sys.stderr.write(f"{way} is left out: {lacking} is missing\n")
+    ways = [way for way in arguments.ways if not missing(way)]
+    with work_directory(arguments.work) as work:
+        runs = Runs(work)
+        runs.warm_up(arguments.engine)
+        titles = Titles(work / "pubmed.csv")
+        titles.grow(titles=arguments.titles)
+        side_by_side = SideBySide(runs, arguments.engine, ways, arguments.repeat)
         for terms in arguments.terms:
-            for row in compare(arguments.ways, titles, terms, arguments.repeat, work):
-                rows.append(row)
-                print(
-                    "{titles:>10} {terms:>8} {megabytes:>6} {way:>5} {seconds:>8} {ratio:>6} {peak_mib:>6}".format(
-                        **row
-                    )
-                )
-    if arguments.json:
-        arguments.json.write_text(json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n")
+            side_by_side.add(terms, titles)
+        side_by_side.results.write(arguments.json)
 
 
 if __name__ == "__main__":
