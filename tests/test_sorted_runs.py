@@ -22,7 +22,7 @@ def test_the_mentions_of_some_drugs_are_those_filtered_out(
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(sorted_runs, "RUN", run)
         patched.setattr(sorted_runs, "GROUP", group)
-        sink_runs(mentions.lazy(), tmp_path / "runs")
+        sink_runs(mentions.iter_slices(3), mentions.schema, tmp_path / "runs")
     held = pl.scan_parquet(tmp_path / "runs", glob=False)
     assert held.sort("n").collect().equals(mentions)
     chosen = pl.Series(wanted, dtype=pl.String)
@@ -36,7 +36,8 @@ def test_the_mentions_of_some_drugs_are_those_filtered_out(
 def test_row_groups_beyond_the_range_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sorted_runs, "GROUP", 100)
     names = pl.Series([f"drug {number % 50:02}" for number in range(5_000)])
-    sink_runs(pl.LazyFrame({"drug": names, "n": range(5_000)}), tmp_path / "runs")
+    mentions = pl.DataFrame({"drug": names, "n": range(5_000)})
+    sink_runs([mentions], mentions.schema, tmp_path / "runs")
     raw = bytearray((tmp_path / "runs").read_bytes())
     raw[4 : len(raw) // 2] = bytes(len(raw) // 2 - 4)  # the pages of the drugs that come first
     (tmp_path / "runs").write_bytes(raw)

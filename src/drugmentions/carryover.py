@@ -15,7 +15,7 @@ from drugmentions.failpoints import failpoint
 from drugmentions.matching.engine import Matcher
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.matching.normalise import is_ascii_expr
-from drugmentions.model import FileCounts, Part, Parts
+from drugmentions.model import MENTION_PART, FileCounts, Part, Parts
 from drugmentions.plan import Carried
 from drugmentions.sorted_runs import sink_runs
 
@@ -133,7 +133,7 @@ def match_again(
     _sink(titles.filter(pl.any_horizontal(_may_hold(name, tokens) for name in searched)), scratch / "affected")
     affected = pl.scan_parquet(scratch / "affected", glob=False)
     keys = affected.select(_KEY)
-    _sink(search(affected, matcher, on_rows=on_rows), scratch / "found")
+    sink_runs(search(affected, matcher, on_rows=on_rows), MENTION_PART, scratch / "found")
     found = pl.scan_parquet(scratch / "found", glob=False)
     told = [*_KEY, "found_in", "drug", "spans"]  # all else is the publication's
     now, before = (
@@ -144,7 +144,8 @@ def match_again(
         return msgspec.structs.replace(parts, matched=matcher.digest)
     path = part_path(directory, parts.batch.name, "mentions", matcher.digest)
     with replacing(path, durable=False) as temporary:
-        sink_runs(pl.concat([old.join(keys, on=_KEY, how="anti"), found]), temporary)
+        mentions = pl.concat([old.join(keys, on=_KEY, how="anti"), found])
+        sink_runs(mentions.collect_batches(engine="streaming"), MENTION_PART, temporary)
     return msgspec.structs.replace(parts, mentions=seal(path), matched=matcher.digest)
 
 

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 import polars as pl
 
+from drugmentions.ahead import in_order
 from drugmentions.cache import seal
 from drugmentions.durable import replacing
 from drugmentions.errors import AccountingError
@@ -27,6 +28,8 @@ from drugmentions.sources.streams import CANNOT_BE_READ
 FAST_FROM: Final = 1 << 20
 """Bytes from which the fast reader pays: it costs some milliseconds to open, the slow one a microsecond per record."""
 COMPRESSION: Final = "lz4"
+_SEARCHES: Final = 4
+"""Batches of publications that are searched at a time, at most: each takes some 40 MB."""
 TITLE_BYTES: Final = 250
 """What a publication takes in a file, roughly: it steers when the matching engine starts, nothing else."""
 ROW_GROUP: Final = 50_000
@@ -114,35 +117,38 @@ def write_publications(
 
 def write_mentions(publications: Path, matcher: Matcher, mentions: Path, *, on_rows: Callable[[int], None]) -> None:
     """Find the mentions of a part's publications: one row per (drug, publication, title it was found in)."""
-    found = search(scan_titles(publications), matcher, on_rows=on_rows)
-    sink_runs(found, mentions)
+    sink_runs(search(scan_titles(publications), matcher, on_rows=on_rows), MENTION_PART, mentions)
 
 
 def scan_titles(publications: Path) -> pl.LazyFrame:
-    """What there is to search in a part: its publications, without deletions; no official titles where none has one."""
-    rows = pl.scan_parquet(publications, glob=False).filter(~pl.col("deleted"))
+    """What there is to search in a part; no official titles where none has one."""
+    rows = pl.scan_parquet(publications, glob=False)
     official = rows.select(pl.col("official_title").is_not_null().any()).collect().item()
     return rows if official else rows.drop("official_title")
 
 
-def search(publications: pl.LazyFrame, matcher: Matcher, *, on_rows: Callable[[int], None]) -> pl.LazyFrame:
-    """The mentions in `title` and, where there is such a column, `official_title` of publications: `MENTION_PART`."""
+def search(publications: pl.LazyFrame, matcher: Matcher, *, on_rows: Callable[[int], None]) -> Iterator[pl.DataFrame]:
+    """The mentions in `title` and, where there is such a column, `official_title` of publications: `MENTION_PART`.
 
-    def counted(batch: pl.DataFrame) -> pl.DataFrame:
+    Batches are pulled as they are needed, and deletions left out then: were matching a step of a plan, or the filter
+    one of the scan, some hundred megabytes of rows would wait before it.
+    """
+
+    def found(batch: pl.DataFrame) -> pl.DataFrame:
+        batch = batch.filter(~pl.col("deleted"))
         on_rows(batch.height)
-        return batch
+        return pl.concat(_found_in(batch, column, matcher) for column in columns)
 
     kept = [name for name in MENTION_PART if name in PUBLICATION]
-    found = [
-        publications.filter(pl.col(column).is_not_null())
-        .select(*kept, found=column)
-        .map_batches(counted, streamable=True)
-        .pipe(matcher.find_mentions, column="found")
-        .select(pl.lit(column).alias("found_in") if name == "found_in" else name for name in MENTION_PART)
-        for column in ("title", "official_title")
-        if column in publications.collect_schema()
-    ]
-    return pl.concat(found)
+    columns = [name for name in ("title", "official_title") if name in publications.collect_schema()]
+    batches = publications.select(*dict.fromkeys([*kept, *columns, "deleted"])).collect_batches(engine="streaming")
+    return in_order(found, batches, most=min(pl.thread_pool_size(), _SEARCHES))
+
+
+def _found_in(publications: pl.DataFrame, column: str, matcher: Matcher) -> pl.DataFrame:
+    """What is found in one column of publications: `MENTION_PART`."""
+    found = matcher.match(publications.filter(pl.col(column).is_not_null()), column)
+    return found.select(pl.lit(column).alias("found_in") if name == "found_in" else name for name in MENTION_PART)
 
 
 def read_drug_lists(

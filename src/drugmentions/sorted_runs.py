@@ -1,6 +1,6 @@
 """Mentions in runs sorted by drug: a range of drugs is then read without most of the rest, in bounded memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -13,13 +13,12 @@ GROUP: Final = 10_000
 """Mentions whose first and last drug the file knows: what is read at least."""
 
 
-def sink_runs(mentions: pl.LazyFrame, path: Path) -> None:
+def sink_runs(batches: Iterable[pl.DataFrame], schema: pl.Schema, path: Path) -> None:
     """Write mentions, of any schema with `drug`, as Parquet, in runs sorted by it, each in the order they come in."""
-    schema = mentions.collect_schema()
 
     def runs(*_pushed_down: object) -> Iterator[pl.DataFrame]:
         held = [schema.to_frame()]
-        for batch in mentions.collect_batches(engine="streaming"):
+        for batch in batches:
             held.append(batch)
             if sum(some.height for some in held) >= RUN:
                 yield _by_drug(held)

@@ -3,16 +3,15 @@
 Python joins and writes whole buckets of drugs.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple, TypeVar
+from typing import BinaryIO, Final, NamedTuple
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from drugmentions.ahead import in_order
 from drugmentions.durable import current_fingerprint
 from drugmentions.graph import encoding
 from drugmentions.graph.form import BETWEEN, HEAD, TAIL
@@ -24,7 +23,6 @@ BUCKET: Final = 150_000
 FEW: Final = 4
 """So many buckets at most are filtered out of mentions that aren't in long runs sorted by drug."""
 _RUNS: Final = "runs.parquet"
-_T = TypeVar("_T")
 
 
 class Standing(NamedTuple):
@@ -111,7 +109,7 @@ def write_graph(
         with graph.open("wb") as file:
             file.write(HEAD)
             between = b""
-            for written in _few_at_a_time(encode, buckets):
+            for written in in_order(encode, buckets, most=2, weigh=_mentions_of, limit=3 * BUCKET):
                 file.write(between)
                 lengths.append(_write_lines(written.lines, file))
                 between = BETWEEN
@@ -122,6 +120,10 @@ def write_graph(
     tables = register_io_source(write_lines_and_yield_tables, schema=MENTION)
     tables.sink_parquet(table, compression="lz4")
     return drugs.with_columns(pl.concat(lengths))
+
+
+def _mentions_of(bucket: _Bucket) -> int:
+    return int(bucket.anew["len"].sum()) + int(bucket.copied["len"].sum())
 
 
 def _encoded_anew(bucket: _Bucket, sources: Sequence[str]) -> _Written:
@@ -180,19 +182,6 @@ def _with_standing(drugs: pl.DataFrame, standing: Standing | None) -> pl.DataFra
     return placed.join(stands, on=["drug", "one", "two"], how="left", maintain_order="left")
 
 
-def _few_at_a_time(work: Callable[[_Bucket], _T], buckets: Iterable[_Bucket]) -> Iterator[_T]:
-    """Results of `work` in the order of the buckets; two are made at a time, but of large buckets one."""
-    with ThreadPoolExecutor(2) as pool:
-        pending: deque[tuple[Future[_T], int]] = deque()
-        for bucket in buckets:
-            size = int(bucket.anew["len"].sum()) + int(bucket.copied["len"].sum())
-            while pending and (len(pending) == 2 or size + sum(held for _, held in pending) > 3 * BUCKET):
-                yield pending.popleft()[0].result()
-            pending.append((pool.submit(work, bucket), size))
-        while pending:
-            yield pending.popleft()[0].result()
-
-
 def _write_lines(lines: pl.Series | Callable[[BinaryIO], None], file: BinaryIO) -> pl.Series:
     """Write lines as they are, with what goes between two of them; returns the bytes of each."""
     if callable(lines):
@@ -223,7 +212,8 @@ def _by_bucket(mentions: pl.LazyFrame, drugs: pl.DataFrame, scratch: Path | None
     buckets = drugs.partition_by("bucket", maintain_order=True)
     if scratch and len(buckets) > FEW:
         names = drugs.filter(~stands)["drug"]
-        sink_runs(of_drugs(mentions, names, whole_range=len(names) == drugs.height), scratch / _RUNS)
+        wanted = of_drugs(mentions, names, whole_range=len(names) == drugs.height)
+        sink_runs(wanted.collect_batches(engine="streaming"), wanted.collect_schema(), scratch / _RUNS)
         mentions = pl.scan_parquet(scratch / _RUNS, glob=False)
     for bucket in buckets:
         anew, copied = bucket.filter(~stands), bucket.filter(stands)

@@ -62,11 +62,12 @@ class Matcher:
         """Join each publication to the drugs that its `column` mentions: see `find_mentions`."""
         schema = pl.Schema({**publications.collect_schema(), "drug": pl.String(), "spans": SPANS})
 
-        def matched(batch: pl.DataFrame) -> pl.DataFrame:
-            slices = [self._match_slice(part, column) for part in _slices(batch, column)]
-            return pl.concat(slices) if slices else schema.to_frame()
+        return publications.map_batches(lambda batch: self.match(batch, column), schema=schema, streamable=True)
 
-        return publications.map_batches(matched, schema=schema, streamable=True)
+    def match(self, publications: pl.DataFrame, column: str = "title") -> pl.DataFrame:
+        """`find_mentions` for a frame that is in memory."""
+        slices = [self._match_slice(part, column) for part in _slices(publications, column)]
+        return pl.concat(slices) if slices else self._match_slice(publications, column)
 
     def find_spans(self, titles: pl.Series) -> pl.DataFrame:
         """Where each drug stands: one row per (title, drug, span), sorted so.
