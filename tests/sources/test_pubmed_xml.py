@@ -524,5 +524,5 @@ def test_no_workers_where_they_do_not_start(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     assert shared_workers.__wrapped__("drugmentions.sources.pubmed_worker") is None
     monkeypatch.undo()
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
+    monkeypatch.setattr("polars.thread_pool_size", lambda: 1)
     assert shared_workers.__wrapped__("drugmentions.sources.pubmed_worker") is None

@@ -169,5 +169,5 @@ def _frame(rows: Sequence[tuple[object, ...]], schema: pl.Schema) -> pl.DataFram
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:
-    hint = "free some space, or choose another output directory"
+    hint = "free some space, or name another directory with --tmp"
     return OutputError(f"can't write {path}: {error.strerror or error}", hint)
