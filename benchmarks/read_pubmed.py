@@ -12,18 +12,18 @@ import time
 from pathlib import Path
 
 from drugmentions.model import SourceFile
-from drugmentions.sources import pubmed_xml
+from drugmentions.sources import pieces
 from drugmentions.sources.columns import PUBLICATION_FIELDS
 from drugmentions.sources.detect import detect
 from drugmentions.sources.locate import locate
 from drugmentions.sources.reading import read_slow
 
-WAYS = {"one core": 1 << 60, "all cores": pubmed_xml.LARGE}
+WAYS = {"one core": 1 << 60, "all cores": pieces.LARGE}
 
 
 def seconds(files: list[SourceFile], large: int) -> float:
     """What reading takes, if files from `large` bytes on are parted."""
-    pubmed_xml.LARGE = large  # type: ignore[misc]  # the switch that there is
+    pieces.LARGE = large  # type: ignore[misc]  # the switch that there is
     with tempfile.TemporaryDirectory() as scratch:
         begin = time.perf_counter()
         read_slow(files, PUBLICATION_FIELDS, Path(scratch))

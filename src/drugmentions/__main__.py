@@ -28,6 +28,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         code = ExitCode.INTERRUPTED
     except _Terminated:
         code = ExitCode.TERMINATED
+    except MemoryError:
+        narrator.error("out of memory; what was published before stays", "give it more, or fewer --threads")
+        code = ExitCode.FAILED
     except Exception as error:
         usage = _usage_error(error)
         if usage is None:

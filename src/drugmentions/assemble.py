@@ -90,7 +90,7 @@ def assemble(
             drugs = _write_beside(standing, write) if standing else write()
             before_replacing(written[MENTIONS])
         refused = _write_rejects(parts, other_rejects, written[REJECTS])
-        with ThreadPoolExecutor() as pool:  # hashing lets go of the interpreter
+        with ThreadPoolExecutor(pl.thread_pool_size()) as pool:  # hashing lets go of the interpreter
             outputs = dict(zip(written, pool.map(_described, written.values()), strict=True))
         failpoint("outputs-written")
     removed = merging.merges.height

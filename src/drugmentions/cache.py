@@ -7,6 +7,7 @@ with its recorded digest before anything parses it, and what doesn't check count
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -57,25 +58,35 @@ class _Reported(msgspec.Struct):
 
 
 class Workspace:
-    """The cache of one output directory: `parts`, kept between runs, and `scratch`, a run's own."""
+    """The cache of one output directory: `parts`, kept between runs, and `scratch`, a run's own.
 
-    def __init__(self, out: Path) -> None:
+    `tmp`: a directory that is there, to hold `scratch`, each output directory's apart; None: the cache holds it.
+    """
+
+    def __init__(self, out: Path, tmp: Path | None = None) -> None:
         self.out = out
+        self.tmp = tmp
         self.cache = out / ".cache"
         self.parts = self.cache / "parts"
         self.kept = out / KEPT
         self.manifest = self.cache / "manifest.parquet"
         self._sums = self.cache / "manifest.sha256"
-        self.scratch = self.cache / "scratch"
+        self.scratch = self.cache / "scratch" if tmp is None else tmp / _name_for(out)
         self._opened = 0
         self._written: set[Path] = set()
 
     @contextmanager
     def opened(self) -> Iterator["Workspace"]:
-        """Make the directories, and a scratch one that is gone at the end; remove what killed runs left behind."""
+        """Make the directories, and a scratch one that is gone at the end; remove what killed runs left behind.
+
+        Raises OutputError where `tmp` can't be used.
+        """
         self.parts.mkdir(parents=True, exist_ok=True)
-        scratch = self.cache / "scratch"
-        scratch.mkdir(exist_ok=True)
+        scratch = self.scratch
+        if self.tmp is None:
+            scratch.mkdir(exist_ok=True)
+        else:
+            _make_our_own(scratch)
         for path in scratch.iterdir():
             with suppress(Timeout, OSError), FileLock(path / LOCK, timeout=0):  # its run is gone
                 shutil.rmtree(path, ignore_errors=True)
@@ -89,6 +100,9 @@ class Workspace:
         finally:
             shutil.rmtree(self.scratch, ignore_errors=True)
             self.scratch = scratch
+            if self.tmp:
+                with suppress(OSError):
+                    scratch.rmdir()
 
     @contextmanager
     def scratch_dir(self, name: str) -> Iterator[Path]:
@@ -295,6 +309,23 @@ class Workspace:
             if present is None:
                 raise OutputError(f"{self.out / part.path}: missing or damaged", "`drugmentions run` makes it anew")
         return [present.path for _, present in checked if present]
+
+
+def _name_for(out: Path) -> str:
+    """What an output directory's scratch is called among those of others: only whoever holds its lock is there."""
+    return f"drugmentions-{hashlib.sha256(os.fsencode(out.resolve())).hexdigest()[:16]}"
+
+
+def _make_our_own(directory: Path) -> None:
+    """Make a directory in one that others may share. Raises OutputError where that can't be, or isn't ours."""
+    hint = "--tmp names a directory that exists, is writable and has free space"
+    try:
+        directory.mkdir(mode=0o700, exist_ok=True)
+        status = directory.lstat()
+    except OSError as error:
+        raise OutputError(f"{directory.parent}: {error.strerror}", hint) from error
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise OutputError(f"{directory}: belongs to somebody else", hint)
 
 
 def seal(path: Path) -> Part:

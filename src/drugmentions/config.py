@@ -32,6 +32,8 @@ SETTINGS: Final[Mapping[str, str]] = {
     "keep_missing": "run",
     "wait": "run",
     "if_locked": "run",
+    "threads": "run",
+    "tmp": "run",
     "engine": "matching",
     "overlaps": "matching",
     "profile": "matching",
@@ -42,6 +44,7 @@ _PREFIX: Final = "DRUGMENTIONS_"
 _NOT_SETTINGS: Final = frozenset({"DRUGMENTIONS_FAILPOINT"})
 _LIMIT: Final = r"^(?:[0-9]{1,18}|(?:100(?:\.0+)?|[0-9]{1,2}(?:\.[0-9]+)?) ?%)\Z"
 _TIME: Final = r"^[0-9]{1,9}(?:\.[0-9]{1,3})? ?[smh]?\Z"
+_WIDEST: Final = 10
 _SOURCES: Final = "[[source]]"
 _ADDRESS: Final = 'a database\'s address, such as "sqlite:///trials.db" or "postgresql://user@host/name"'
 _OF_FILES: Final = ("files", "format", "separator", "encoding")
@@ -51,6 +54,7 @@ _Text = Annotated[str, Meta(min_length=1, description="text that isn't empty")]
 _Switch = Annotated[bool, Meta(description="true or false")]
 _Limit = Annotated[str, Meta(pattern=_LIMIT, description='a number of records or a percentage, such as "10" or "5%"')]
 _Duration = Annotated[str, Meta(pattern=_TIME, description='a time, such as "30s", "10m" or "2h"')]
+_Threads = Annotated[int, Meta(ge=1, le=1_024, description="a number of threads, from 1 to 1024")]
 # One ASCII character that can't be part of a quoted cell or of a line's end.
 _Separator = Annotated[str, Meta(pattern=r"^[^\n\r\"\x00\x80-\U0010ffff]\Z", description="one ASCII character")]
 
@@ -114,7 +118,9 @@ class Run(Struct, frozen=True, forbid_unknown_fields=True):
     """What a run writes, and when it fails.
 
     `max_rejects` as `parse_limit` takes it, None: no limit. `keep_missing`: records of files that are gone stay. `wait`
-    for another run to end, as `parse_duration` takes it, and what to do if that one still goes on.
+    for another run to end, as `parse_duration` takes it, and what to do if that one still goes on. `threads`: how many
+    cores are used; Polars counts them when it is imported, so this must be known before (`cli.settings`). `tmp`: the
+    directory for scratch data; None: below `out`.
     """
 
     strict: _Switch = False
@@ -124,6 +130,8 @@ class Run(Struct, frozen=True, forbid_unknown_fields=True):
     keep_missing: Annotated[bool, Meta(description="true or false")] = False
     wait: _Duration = "0"
     if_locked: Literal["fail", "skip"] = "fail"
+    threads: _Threads | None = None
+    tmp: Annotated[str, Meta(min_length=1, description="a path")] | None = None
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
@@ -305,6 +313,8 @@ def _from_variable(name: str, text: str) -> object:
         return [path for path in text.split(os.pathsep) if path]
     if name in {"strict", "keep_missing"}:
         return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(text.lower(), text)
+    if name == "threads" and text.isdecimal() and len(text) < _WIDEST:
+        return int(text)
     return text
 
 
@@ -365,6 +375,8 @@ def _toml_pairs(table: Struct) -> str:
 def _toml_value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key} = {_toml_value(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):

@@ -16,21 +16,24 @@ from drugmentions.model import Fingerprint
 
 
 @contextmanager
-def output_errors(path: Path) -> Iterator[None]:
-    """Turn errors of the system, or of damaged Parquet files, below `path` into an OutputError.
+def output_errors(path: Path, tmp: Path | None = None) -> Iterator[None]:
+    """Turn errors of the system, or of damaged Parquet files, below `path`, or `tmp`, into an OutputError.
 
     Polars wraps some of the system's in errors of its own. What it says of Parquet it says of our files: readers keep
     its errors in source files to themselves.
     """
     hint = "check that the directory exists, is writable and has free space, or name another with --out"
+    where = str(path)
+    if tmp:
+        hint, where = f"{hint} or --tmp", f"{path} or {tmp}"
     try:
         yield
     except OSError as error:
-        raise OutputError(f"{error.filename or path}: {error.strerror or error}", hint) from error
+        raise OutputError(f"{error.filename or where}: {error.strerror or error}", hint) from error
     except pl.exceptions.PolarsError as error:
         if "(os error " not in str(error) and not str(error).startswith("parquet: "):
             raise
-        raise OutputError(f"{path}: {str(error).rpartition('error: ')[2]}", hint) from error
+        raise OutputError(f"{where}: {str(error).rpartition('error: ')[2]}", hint) from error
 
 
 @contextmanager

@@ -58,8 +58,9 @@ def run(
     progress = progress or Progress()
     out = Path(config.run.out)
     clock = _Clock()
-    workspace = Workspace(out)
-    with locked(out, parse_duration(config.run.wait)), output_errors(out):
+    tmp = Path(config.run.tmp) if config.run.tmp else None
+    workspace = Workspace(out, tmp)
+    with locked(out, parse_duration(config.run.wait)), output_errors(out, tmp):
         failpoint("locked")
         with clock.timed("plan"):
             previous, store = read_report(out), workspace.load(full=full)

@@ -22,7 +22,7 @@ from drugmentions.config import Config, Run
 from drugmentions.model import Compression, Format, SourceFile
 from drugmentions.outputs import scan_publications
 from drugmentions.pipeline import run
-from drugmentions.sources import pubmed_xml, spool, xml_records
+from drugmentions.sources import pieces, pubmed_xml, spool, xml_records
 from drugmentions.sources.columns import PUBLICATION_FIELDS, STATUS
 from drugmentions.sources.conform import conform
 from drugmentions.sources.pubmed_record import Entry, entries_of, without_brackets
@@ -57,8 +57,8 @@ def parted(request: pytest.FixtureRequest, workers: Workers) -> Iterator[bool]:
     in_pieces = request.param == "in pieces"
     with pytest.MonkeyPatch.context() as patched:
         if in_pieces:
-            patched.setattr(pubmed_xml, "LARGE", 0)
-            patched.setattr(pubmed_xml, "PIECE", 2_000)
+            patched.setattr(pieces, "LARGE", 0)
+            patched.setattr(pieces, "PIECE", 2_000)
             patched.setattr(pubmed_xml, "shared_workers", lambda _: workers)
         yield in_pieces
 
@@ -481,8 +481,8 @@ def test_pieces_give_what_the_whole_gives(
     results = []
     for large in (1 << 40, 0):
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(pubmed_xml, "LARGE", large)
-            patched.setattr(pubmed_xml, "PIECE", piece)
+            patched.setattr(pieces, "LARGE", large)
+            patched.setattr(pieces, "PIECE", piece)
             patched.setattr(pubmed_xml, "shared_workers", lambda _: workers)
             reading = slow(file, fields=PUBLICATION_FIELDS)
             frames = (reading.records, reading.untitled, reading.rejects.select("record", "reason"))
@@ -524,5 +524,5 @@ def test_no_workers_where_they_do_not_start(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     assert shared_workers.__wrapped__("drugmentions.sources.pubmed_worker") is None
     monkeypatch.undo()
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
+    monkeypatch.setattr("polars.thread_pool_size", lambda: 1)
     assert shared_workers.__wrapped__("drugmentions.sources.pubmed_worker") is None

@@ -44,6 +44,13 @@ def run_command(
     if_locked: Annotated[
         str | None, typer.Option("--if-locked", help="fail (exit 75), or skip (exit 0), while another run goes on.")
     ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option("--threads", metavar="N", min=1, help="Use so many cores.", show_default="all it may use"),
+    ] = None,
+    tmp: Annotated[
+        str | None, typer.Option("--tmp", metavar="DIR", help="Put scratch data here.", show_default="OUT/.cache")
+    ] = None,
     exit_code_no_new: Annotated[
         int, typer.Option("--exit-code-no-new", metavar="CODE", min=0, max=255, help="Exit so if nothing is new.")
     ] = 0,
@@ -66,6 +73,8 @@ def run_command(
         keep_missing=keep_missing,
         wait=wait,
         if_locked=if_locked,
+        threads=threads,
+        tmp=tmp,
     )
     if dry_run:
         _show_plan(inputs, chosen, output_format, full=full)

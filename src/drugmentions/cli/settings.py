@@ -3,13 +3,28 @@
 import os
 from pathlib import Path
 
-from drugmentions.config import Config, load_config
+from drugmentions.config import Config, Run, load_config
 from drugmentions.errors import ConfigError
 
 
 def settings(path: Path | None, **flags: object) -> Config:
-    """Load the configuration; a flag of None wasn't given. Raises ConfigError."""
-    return load_config(path, os.environ, flags, check_date=_check_date)
+    """Load the configuration, and put its threads into force; a flag of None wasn't given. Raises ConfigError.
+
+    To be called before Polars is imported, which counts its threads then.
+    """
+    chosen = load_config(path, os.environ, flags)
+    _put_into_force(chosen.run)
+    if any(source.dates for source in chosen.source):
+        load_config(path, os.environ, flags, check_date=_check_date)  # takes Polars
+    return chosen
+
+
+def _put_into_force(run: Run) -> None:
+    """Tell Polars, here and in worker processes, how many threads to use, and where to put what memory can't hold."""
+    if run.threads:
+        os.environ["POLARS_MAX_THREADS"] = str(run.threads)
+    if run.tmp:
+        os.environ["POLARS_TEMP_DIR"] = run.tmp
 
 
 def _check_date(date_format: str) -> None:

@@ -6,10 +6,14 @@ from typing import Any, Final, Protocol
 import orjson
 
 from drugmentions.model import RAW_LIMIT, SourceFile
-from drugmentions.sources.json_text import END, Text, TooDeepError, guess_end, value_end
+from drugmentions.sources import pieces
+from drugmentions.sources.json_parted import read_pieces
+from drugmentions.sources.json_text import DEPTH, END, Text, TooDeepError, guess_end, value_end
 from drugmentions.sources.json_values import SYNTAX_ERROR, TOO_DEEP, JsonRows, RefusedError, parse
+from drugmentions.sources.pieces import Pieces
 from drugmentions.sources.spool import Spool
 from drugmentions.sources.streams import read_blocks
+from drugmentions.sources.workers import shared_workers
 
 RECORD_LIMIT: Final = 64 << 20
 """Bytes that a record may take."""
@@ -17,6 +21,8 @@ LONG_RECORD: Final = f"record longer than {RECORD_LIMIT >> 20} MiB"
 ENDS_EARLY: Final = "file ends within a record"
 SURPLUS: Final = "text after the end of the JSON value"
 _MISSES: Final = 6
+_REACH: Final = 256 << 10
+"""Bytes in which the end of a record is looked for that is read as those before it."""
 
 
 class StoppedError(Exception):
@@ -44,7 +50,13 @@ class Rows(Protocol):
 def read_into(file: SourceFile, fields: Sequence[str], spool: Spool) -> None:
     """Read a file record by record; raises UnreadableError where nothing of it can be read."""
     rows = JsonRows(file, fields, spool)
-    read_with(Reader(Text(spool.metered(read_blocks(file))), rows))
+    blocks, lines = spool.metered(read_blocks(file)), 0
+    parted = file.fingerprint.size >= pieces.LARGE and not spool.limit
+    if parted and (workers := shared_workers("drugmentions.sources.json_worker")):
+        parts = Pieces(blocks)
+        read_pieces(parts, file, rows, spool, workers)
+        blocks, lines = parts.rest(), parts.lines
+    read_with(Reader(Text(blocks, lines), rows))
     spool.read[file.file] += rows.count
 
 
@@ -77,6 +89,7 @@ class Reader:
         self.text = text
         self.rows = rows
         self._misses = self._pause = 0  # of guesses: how many went wrong in a row, for how many values none is made
+        self._fruitless = self._rest = 0  # the same of `_read_alike`
 
     def read(self) -> None:
         """Read to the end. Raises StoppedError, with the text's place at what can't be read."""
@@ -90,20 +103,49 @@ class Reader:
 
     def read_array(self, read_item: Callable[[], None] | None = None) -> None:
         """Read the values of an array, by `read_item` or as records; a comma may stand behind the last."""
-        text, read_item = self.text, read_item or self.read_value
+        text, is_record, read_item = self.text, read_item is None, read_item or self.read_value
         text.at += 1
         sign = text.peek()
         while sign != ord("]"):
             if sign == END:
                 raise StoppedError(ENDS_EARLY)
             read_item()
+            data, end = text.data, text.at
             sign = text.peek()
             if sign == ord(","):
                 text.at += 1
                 sign = text.peek()
+                if is_record and sign == ord("{") and text.data is data:
+                    self._read_alike(data[end : text.at])
             elif sign not in (ord("]"), END):
                 raise StoppedError(SYNTAX_ERROR)
         text.at += 1
+
+    def _read_alike(self, gap: bytes) -> None:
+        """Read objects that the same text parts from the next one, up to one that isn't whole, or may not be read so.
+
+        What is parsed from where a value begins is that value, whatever stands behind it.
+        """
+        if self._rest:
+            self._rest -= 1
+            return
+        text, keep = self.text, self.rows.keep
+        data, at, mark = text.data, text.at, b"}" + gap + b"{"
+        line, lines = text.locate(), gap.count(b"\n")
+        while end := data.find(mark, at, at + _REACH) + 1:
+            raw = data[at:end]
+            if len(raw) > DEPTH < raw.count(b"{") + raw.count(b"["):
+                break
+            try:
+                value = orjson.loads(raw)
+            except orjson.JSONDecodeError:
+                break
+            keep(value, raw, line)
+            line += lines + raw.count(b"\n")
+            at = end + len(gap)
+        self._fruitless = 0 if at > text.at else min(self._fruitless + 1, _MISSES)
+        self._rest = 2**self._fruitless - 1
+        text.at = at
 
     def read_value(self) -> None:
         """Read one value: keep it, or reject it where its end is known all the same."""

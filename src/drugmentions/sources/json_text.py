@@ -112,14 +112,15 @@ def guess_end(data: bytes, start: int, closings: int) -> int:
 class Text:
     """The bytes of a file from a moving place `at` on; those before it are forgotten.
 
-    `line`: the 1-based line of `at`, known after `locate`. `broken`: why the file couldn't be read to its end.
+    `broken`: why the file couldn't be read to its end.
     """
 
-    def __init__(self, blocks: Iterator[bytes]) -> None:
+    def __init__(self, blocks: Iterator[bytes], lines: int = 0) -> None:
+        """`lines`: how many stand before the blocks."""
         self.data = b""
         self.at = 0
         self.broken: UnreadableError | None = None
-        self._line = 1
+        self._line = 1 + lines
         self._counted = 0
         self._blocks = blocks
 

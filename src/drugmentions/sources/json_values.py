@@ -9,7 +9,7 @@ import orjson
 
 from drugmentions.model import RAW_LIMIT, SourceFile
 from drugmentions.sources.scans import column_key
-from drugmentions.sources.spool import SUSPECT, Spool, is_blank
+from drugmentions.sources.spool import SUSPECT, Rows, is_blank
 from drugmentions.sources.streams import INVALID_UTF8
 
 SYNTAX_ERROR: Final = "JSON syntax error"
@@ -121,8 +121,9 @@ class _Shape(NamedTuple):
 class JsonRows:
     """The records of one file on their way into a spool. `count`: records met so far."""
 
-    def __init__(self, file: SourceFile, fields: Sequence[str], spool: Spool) -> None:
+    def __init__(self, file: SourceFile, fields: Sequence[str], spool: Rows) -> None:
         self.count = 0
+        self.fields = list(fields)
         self._file = file.file
         self._spool = spool
         self._columns = [file.columns.get(field, []) for field in fields]

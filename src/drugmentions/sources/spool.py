@@ -76,25 +76,63 @@ def compact_expr(text: pl.Expr) -> pl.Expr:
     return text.str.replace_all(rf"({STRING})|[ \t\r\n]+", "$1").str.head(RAW_LIMIT)
 
 
-class Spool:
-    """Rows of slow readers, kept in memory up to ROWS rows or TEXT bytes of input, then in numbered Parquet files.
+class Frames(NamedTuple):
+    """What `Reading` has of the same names, of some records, as frames."""
 
-    Readers append to the lists themselves, which is what costs least, and take the file's blocks through `metered`:
+    records: pl.DataFrame
+    untitled: pl.DataFrame
+    rejects: pl.DataFrame
+
+
+class Rows:
+    """Rows of slow readers in memory. Readers append to the lists themselves, which is what costs least.
+
     `rows`: (file, record, line, then the fields);
     `doubtful`: (file, record, line, raw, blank, main field) of records whose main field may be null once cleaned; raw
     is JSON, as it may be cut and made compact later.
-    The files lie in a new directory under `directory`. Raises OutputError where they can't be written.
+    """
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        self.rows: list[tuple[str | int | None, ...]] = []
+        self.doubtful: list[tuple[str, int, int | None, str, bool, str | None]] = []
+        self._rejects: list[tuple[str, int | None, int | None, str, str | None]] = []
+        self._schema = records_schema(fields)
+
+    def reject(self, file: str, record: int | None, line: int | None, reason: str, raw: str | None) -> None:
+        """Keep what couldn't be read of a file, and why; cuts `raw`, where surrogates may stand for invalid bytes."""
+        if raw is not None:
+            raw = raw[:RAW_LIMIT].encode(errors="surrogateescape").decode(errors="replace")
+        self._rejects.append((file, record, line, reason, raw))
+
+    def take(self) -> Frames:
+        """All that was collected; from then on nothing is."""
+        texts = [filled_expr(pl.col(field)) for field in self._schema if field not in ORIGIN]
+        untitled = _frame(self.doubtful, _DOUBTFUL).filter(clean_text_expr(pl.col("main")).is_null())
+        frames = Frames(
+            _frame(self.rows, self._schema).with_columns(texts),
+            untitled.with_columns(raw=compact_expr(pl.col("raw"))).drop("main"),
+            _frame(self._rejects, REJECT),
+        )
+        self.rows.clear()
+        self.doubtful.clear()
+        self._rejects.clear()
+        return frames
+
+
+class Spool(Rows):
+    """Rows of slow readers, kept in memory up to ROWS rows or TEXT bytes of input, then in numbered Parquet files.
+
+    Readers take the file's blocks through `metered`. The files lie in a new directory under `directory`. Raises
+    OutputError where they can't be written.
     `limit`: records after which the blocks of a file come to an end, as if it were cut there; 0: none.
     """
 
     def __init__(self, directory: Path, fields: Sequence[str], *, limit: int = 0) -> None:
-        self.rows: list[tuple[str | int | None, ...]] = []
-        self.doubtful: list[tuple[str, int, int | None, str, bool, str | None]] = []
+        super().__init__(fields)
         self.read: Counter[str] = Counter()
-        self._rejects: list[tuple[str, int | None, int | None, str, str | None]] = []
+        self._added: list[Frames] = []
         self._size = 0
         self.limit = limit
-        self._schema = records_schema(fields)
         self._written: dict[str, list[Path]] = {"records": [], "untitled": [], "rejects": []}
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -102,11 +140,9 @@ class Spool:
         except OSError as error:
             raise _unwritable(directory, error) from error
 
-    def reject(self, file: str, record: int | None, line: int | None, reason: str, raw: str | None) -> None:
-        """Keep what couldn't be read of a file, and why; cuts `raw`, where surrogates may stand for invalid bytes."""
-        if raw is not None:
-            raw = raw[:RAW_LIMIT].encode(errors="surrogateescape").decode(errors="replace")
-        self._rejects.append((file, record, line, reason, raw))
+    def add(self, frames: Frames) -> None:
+        """Keep what was collected elsewhere."""
+        self._added.append(frames)
 
     def metered(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         """The blocks of a file that become rows, with room made before each."""
@@ -133,14 +169,10 @@ class Spool:
         )
 
     def _flush(self) -> None:
-        texts = [filled_expr(pl.col(field)) for field in self._schema if field not in ORIGIN]
-        self._write("records", _frame(self.rows, self._schema).with_columns(texts))
-        untitled = _frame(self.doubtful, _DOUBTFUL).filter(clean_text_expr(pl.col("main")).is_null())
-        self._write("untitled", untitled.with_columns(raw=compact_expr(pl.col("raw"))).drop("main"))
-        self._write("rejects", _frame(self._rejects, REJECT))
-        self.rows.clear()
-        self.doubtful.clear()
-        self._rejects.clear()
+        self.add(self.take())
+        for table, frames in zip(Frames._fields, zip(*self._added, strict=True), strict=True):
+            self._write(table, pl.concat(frames))
+        self._added.clear()
         self._size = 0
 
     def _write(self, table: str, frame: pl.DataFrame) -> None:
@@ -169,5 +201,5 @@ def _frame(rows: Sequence[tuple[object, ...]], schema: pl.Schema) -> pl.DataFram
 
 
 def _unwritable(path: Path, error: OSError) -> OutputError:
-    hint = "free some space, or choose another output directory"
+    hint = "free some space, or name another directory with --tmp"
     return OutputError(f"can't write {path}: {error.strerror or error}", hint)

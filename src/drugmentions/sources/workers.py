@@ -16,6 +16,8 @@ from functools import cache
 from queue import SimpleQueue
 from typing import IO, Final, cast
 
+import polars as pl
+
 MOST: Final = 4
 """Workers beyond which one that hands out pieces can't feed more."""
 _LENGTH: Final = struct.Struct(">Q")
@@ -64,8 +66,11 @@ class Workers:
 
 @cache
 def shared_workers(module: str) -> Workers | None:
-    """Workers for the whole life of this process, one per core; None where there is one core, or none will start."""
-    count = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, MOST)
+    """Workers for the whole life of this process, one per core; None where there is one core, or none will start.
+
+    Polars has found out how many cores we may use: what affinity, the container or POLARS_MAX_THREADS leaves of them.
+    """
+    count = min(pl.thread_pool_size(), MOST)
     if count < 2:
         return None
     try:

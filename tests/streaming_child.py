@@ -1,0 +1,69 @@
+"""A run in a process of its own that tells the peak of its memory in each step: `streaming_child.py BROKEN INPUT OUT`.
+
+BROKEN: a step that is made to hold all rows, or `nothing`. Memory is the process's own, without mapped files, in bytes.
+"""
+
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from drugmentions import assemble, cache, extract, run
+from drugmentions.graph import writing
+
+STEPS = {"part-written": "match", "batch-done": "assemble"}
+"""The step that begins where a run passes a failpoint."""
+
+
+class Peaks(threading.Thread):
+    """Looks at the process's memory every other millisecond."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.step = "extract"
+        self.peaks: Counter[str] = Counter()
+
+    def run(self) -> None:
+        while True:
+            status = Path("/proc/self/status").read_text(encoding="ascii")
+            size = int(status.partition("RssAnon:")[2].split()[0]) << 10
+            self.peaks[self.step] = max(self.peaks[self.step], size)
+            time.sleep(0.002)
+
+    def pass_by(self, name: str) -> None:
+        self.step = STEPS.get(name, self.step)
+
+
+def collecting(stage: Any) -> Any:
+    """The same stage, which holds all that it gives."""
+
+    def collected(*arguments: Any, **options: Any) -> pl.LazyFrame:
+        plan: pl.LazyFrame = stage(*arguments, **options)
+        return plan.collect().lazy()
+
+    return collected
+
+
+def main(broken: str, inputs: str, out: str) -> None:
+    for module, name, step in (
+        (extract, "conform", "extract"),
+        (extract, "search", "match"),
+        (assemble, "merged_mentions", "assemble"),
+    ):
+        if step == broken:
+            setattr(module, name, collecting(getattr(module, name)))
+    extract.ROW_GROUP, writing.BUCKET = 1_000, 4_000  # type: ignore[misc]  # so that little is in flight
+    peaks = Peaks()
+    extract.failpoint = cache.failpoint = peaks.pass_by  # type: ignore[attr-defined]
+    peaks.start()
+    run(inputs, out=out)
+    sys.stdout.write(json.dumps(peaks.peaks))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
