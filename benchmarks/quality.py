@@ -165,11 +165,21 @@ def frequent(gold: Gold, one: Spans, other: Spans, count: int) -> str:
 # The figures.
 
 RULES = (
-    "punctuation", "salts", "spelling", "unusable_names", "stop_names", "class_names", "short_names", "locants",
+    "punctuation", "salts", "spelling", "unusable_names", "stop_names", "stop_synonyms", "class_names",
+    "short_names", "locants", "aliases",
 )  # fmt: skip
 ON = {
     "plain": {"unusable_names", "short_names"},
-    "default": {"unusable_names", "short_names", "punctuation", "salts", "spelling"},
+    "default": {
+        "unusable_names",
+        "short_names",
+        "punctuation",
+        "salts",
+        "spelling",
+        "stop_synonyms",
+        "locants",
+        "aliases",
+    },
     "strict": set(RULES),
 }
 

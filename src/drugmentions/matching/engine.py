@@ -19,7 +19,18 @@ from drugmentions.matching.normalise import (
     is_ascii_expr,
     normal_characters_expr,
 )
-from drugmentions.matching.words import PARENT_ENDINGS, RADICAL_ENDINGS, SALTS_IN_A_ROW
+from drugmentions.matching.words import (
+    ABBREVIATION,
+    ALIAS_LENGTH,
+    BRAND,
+    CODE,
+    CODE_HAS_DIGITS,
+    NO_CODES,
+    NOT_BEFORE,
+    PARENT_ENDINGS,
+    RADICAL_ENDINGS,
+    SALTS_IN_A_ROW,
+)
 from drugmentions.model import SPANS
 
 Overlaps = Literal["longest", "all"]
@@ -108,7 +119,7 @@ def find_spans(titles: pl.Series, lexicon: Lexicon, overlaps: Overlaps = "longes
     )
     if overlaps == "longest":
         candidates = _without_beaten(candidates)
-    named = candidates.join(lexicon.terms, on="form").drop("form", "salts")
+    named = candidates.join(lexicon.terms, on="form").drop("form", "rank", "name_start", "name_end")
     return (
         named.sort("row", "drug", "start", "end", "is_name", "term", descending=[False] * 4 + [True, False])
         .unique(["row", "drug", "start", "end"], keep="first", maintain_order=True)
@@ -195,10 +206,9 @@ def _split(text: str, *, ascii_only: bool) -> pl.DataFrame:
 
 
 def _candidates(cut: _Tokens, titles: pl.Series, lexicon: Lexicon) -> pl.DataFrame:
-    """Every place in the titles where a form fits and counts: `row, start, end, salts, form`.
+    """Every place in the titles where a form fits and counts, and other names beside it: `_CANDIDATES`.
 
-    `salts`: how many words the span takes along. What counts and how far it reaches depends on the form, the rules and
-    the title, and on no other candidate.
+    What counts and how far it reaches depends on the form, the rules and the title, and on no other candidate.
     """
     hashes = lexicon.anchors["token"].hash()  # a cheap sieve: most tokens of titles are no anchors
     places = (
@@ -229,36 +239,53 @@ def _candidates(cut: _Tokens, titles: pl.Series, lexicon: Lexicon) -> pl.DataFra
         fitting = fitting.pipe(_outside_longer_names, cut)
     if rules.salts:
         fitting = fitting.pipe(_with_salts, cut, rules.salts)
+    beside_bracket = _may_be_beside_bracket(fitting, cut) if rules.aliases else pl.lit(value=False)
+    fitting = fitting.with_columns(bracket=beside_bracket)
     spans = fitting.pipe(_spans_in_titles, cut).pipe(_short_that_count, titles)
-    return spans.select("row", "start", "end", "salts", "form")
+    names = spans.select(*_CANDIDATES)
+    return pl.concat([names, _aliases(spans.filter("bracket"), titles, rules.no_aliases)]) if rules.aliases else names
+
+
+_CANDIDATES: Final = ("row", "start", "end", "rank", "name_start", "name_end", "form")
+"""`rank`: of candidates of an equal span, the lowest ones stand: the number of salts that the span takes along, or more
+than that of any name. `name_start`, `name_end`: the name that an alias stands beside; null for names."""
 
 
 def _outside_longer_names(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:
-    """Drop the places inside longer chemical names, by the characters beside them."""
-    start, end = cut.starts_of(places["first"]), cut.ends_of(places["last"])
+    """Drop the places inside longer names, by the characters beside them."""
+    may_be = _may_be_in_longer_name(places, cut).arg_true()
+    doubtful = places[may_be]
+    start, end = cut.starts_of(doubtful["first"]), cut.ends_of(doubtful["last"])
     title = cut.titles_at(start)
     offset, text = cut.starts.gather(title), cut.texts.gather(title)
-    inside = (
-        places.select("short", text=text, start=start - offset, end=end - offset)
-        .with_row_index("place")
-        .filter(_MAY_BE_IN_LONGER_NAME)
-        .with_columns(
-            before=pl.col("text").str.slice(0, "start").str.tail(_BEFORE), after=pl.col("text").str.slice("end")
+    inside = may_be.filter(
+        doubtful.select("short", text=text, start=start - offset, end=end - offset)
+        .select(
+            "short",
+            before=pl.col("text").str.slice(0, "start").str.tail(_BEFORE),
+            after=pl.col("text").str.slice("end"),
         )
-        .filter(_IN_LONGER_NAME)
+        .select(_IN_LONGER_NAME)
+        .to_series()
     )
-    return places.with_row_index("place").join(inside, on="place", how="anti").drop("place")
+    return places.with_row_index("place").filter(~pl.col("place").is_in(inside.implode())).drop("place")
+
+
+def _may_be_in_longer_name(places: pl.DataFrame, cut: _Tokens) -> pl.Series:
+    """A cheap sieve, Boolean, by the tokens before and after the places: most names stand beside other ones."""
+    tokens = cut.tokens["token"]
+    before = tokens.gather((places["first"] - 1).clip(0)).str.contains(f"(?:{'|'.join(RADICAL_ENDINGS)})$")
+    after = tokens.gather((places["last"] + 1).clip(0, cut.tokens.height - 1)).str.contains(
+        f"^(?:[0-9]|[no]$|{'|'.join(word.split()[0] for word in NOT_BEFORE)})"
+    )
+    return before | after
 
 
 _BEFORE: Final = max(map(len, RADICAL_ENDINGS)) + len(")-")
-_MAY_BE_IN_LONGER_NAME: Final = (
-    pl.when(pl.col("start") > 0).then(pl.col("text").str.slice(pl.col("start") - 1, 1)).is_in([*"-)]}"])
-    | (pl.col("text").str.slice("end", 1) == "-")
-).fill_null(value=False)
-"""A cheap sieve: most names stand between blanks."""
 _IN_LONGER_NAME: Final = (
     pl.col("before").str.contains(rf"(?i)(?:{'|'.join(RADICAL_ENDINGS)})[)\]}}]?-?$")
     | pl.col("after").str.contains(rf"(?i)^-(?:[0-9][0-9,']*|[no])-[a-z]*(?:{'|'.join(PARENT_ENDINGS)})(?:[^a-z]|$)")
+    | pl.col("after").str.contains(rf"(?i)^[ -](?:{'|'.join(NOT_BEFORE)})(?:[^a-z]|$)")
     | (pl.col("short") & pl.col("after").str.contains("^-[0-9]"))
 )
 
@@ -335,9 +362,24 @@ def _spans_in_titles(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:
         start, end = start - offset, end - offset
     else:
         start, end = cut.origins["at"].gather(start), cut.origins["reach"].gather(end - 1)
-    return places.select("form", "short", salts=pl.col("last") - pl.col("first") - pl.col("more")).with_columns(
-        row=cut.rows.gather(title), start=start.cast(pl.UInt32), end=end.cast(pl.UInt32)
+    return places.select(
+        "form", "short", "bracket", rank=pl.col("last") - pl.col("first") - pl.col("more")
+    ).with_columns(
+        row=cut.rows.gather(title),
+        start=start.cast(pl.UInt32),
+        end=end.cast(pl.UInt32),
+        name_start=pl.lit(None, pl.UInt32),
+        name_end=pl.lit(None, pl.UInt32),
     )
+
+
+def _may_be_beside_bracket(places: pl.DataFrame, cut: _Tokens) -> pl.Series:
+    """A cheap sieve, Boolean: whether two normal characters part the place from the token before it or after it."""
+    before = (places["first"] - 1).clip(0)
+    after = (places["last"] + 1).clip(0, cut.tokens.height - 1)
+    gap_before = cut.starts_of(places["first"]) - cut.ends_of(before)
+    gap_after = cut.starts_of(after) - cut.ends_of(places["last"])
+    return (gap_before == len(" (")) | (gap_after == len(" ("))
 
 
 def _short_that_count(spans: pl.DataFrame, titles: pl.Series) -> pl.DataFrame:
@@ -350,22 +392,84 @@ def _short_that_count(spans: pl.DataFrame, titles: pl.Series) -> pl.DataFrame:
     return pl.concat([spans.filter(~pl.col("short")), kept])
 
 
+def _aliases(spans: pl.DataFrame, titles: pl.Series, no_aliases: tuple[str, ...]) -> pl.DataFrame:
+    """Other names in brackets after a name, and before a name in brackets: `_CANDIDATES`."""
+    length = pl.col("alias").str.len_chars()
+    spans = spans.with_columns(titles.gather(spans["row"]).alias("title")).with_columns(
+        name=pl.col("title").str.slice("start", pl.col("end") - pl.col("start")),
+        before=pl.col("title").str.slice(0, "start").str.tail(_WINDOW),
+        after=pl.col("title").str.slice("end", _WINDOW),
+    )
+    is_brand = pl.col("alias").str.contains(f"^{BRAND}$") & ~pl.col("alias").str.to_lowercase().is_in(no_aliases)
+    after = (
+        spans.with_columns(alias=pl.col("after").str.extract(rf"^ \(({CODE}|{ABBREVIATION}|{BRAND})\)"))
+        .with_columns(alias_start=pl.col("end") + 2)
+        .filter(_IS_ALIAS | is_brand)
+    )
+    before = (
+        spans.filter(pl.col("after").str.starts_with(")"))
+        .with_columns(alias=pl.col("before").str.extract(rf"(?:^|[^A-Za-z0-9-])({CODE}|{ABBREVIATION}) \($"))
+        .with_columns(alias_start=pl.col("start") - 2 - length)
+        .filter(_IS_ALIAS)
+    )
+    return (
+        pl.concat([after, before])
+        .select(
+            "row",
+            "form",
+            start="alias_start",
+            end=pl.col("alias_start") + length,
+            rank=pl.lit(SALTS_IN_A_ROW + 1, pl.Int64),
+            name_start="start",
+            name_end="end",
+        )
+        .select(*_CANDIDATES)
+    )
+
+
+_WINDOW: Final = ALIAS_LENGTH + len("( (")
+
+
+def _is_alias_expr() -> pl.Expr:
+    """Whether `alias` is a research code, or an abbreviation of `name`."""
+    alias = pl.col("alias")
+    letters = alias.str.extract("^([A-Za-z]*)").str.to_lowercase()
+    is_code = alias.str.contains(f"^(?:{CODE})$") & (alias.str.count_matches("[0-9]") >= CODE_HAS_DIGITS)
+    in_a_row = alias.str.replace_all("-", "", literal=True).str.to_lowercase().str.split("").list.join(".*")
+    is_abbreviation = (alias.str.count_matches("[A-Z]") >= 2) & pl.col("name").str.to_lowercase().str.contains(
+        pl.lit("(?:^|[^a-z0-9])") + in_a_row
+    )
+    return pl.when(is_code).then(~letters.is_in(NO_CODES)).otherwise(is_abbreviation)
+
+
+_IS_ALIAS: Final = _is_alias_expr()
+
+
 # Overlaps.
 
 
 def _without_beaten(candidates: pl.DataFrame) -> pl.DataFrame:
     """Drop each span that another one of its title overlaps and beats: by length, or as long and starting earlier.
 
-    Of equal spans, those stand that take the fewest salts along: the name `X sulfate` beats `X` and its salt.
+    Of equal spans, those of the lowest rank stand: the name `X sulfate` beats `X` and its salt. An alias stands
+    only if the name does that it is beside.
     """
-    places = ["row", "start", "end", "salts"]
+    places = ["row", "start", "end", "rank"]
     spans = candidates.select(places).unique().sort(places).with_columns(beaten=False)
     distance, overlapping = 1, True
     while overlapping:  # sorted by start, spans that don't overlap at one distance don't at a greater one either
         spans = spans.pipe(_with_beaten_at, distance)
         overlapping = bool(spans["overlaps"].any())
         distance += 1
-    return candidates.join(spans.filter(~pl.col("beaten")), on=places, how="semi")
+    standing = candidates.join(spans.filter(~pl.col("beaten")), on=places, how="semi")
+    aliases = standing.filter(pl.col("name_start").is_not_null())
+    if aliases.is_empty():
+        return standing
+    names = standing.filter(pl.col("name_start").is_null())
+    theirs = aliases.join(
+        names, how="semi", left_on=["row", "name_start", "name_end", "form"], right_on=["row", "start", "end", "form"]
+    )
+    return pl.concat([names, theirs])
 
 
 def _with_beaten_at(spans: pl.DataFrame, distance: int) -> pl.DataFrame:

@@ -14,11 +14,12 @@ A drug is mentioned by a title when one of its terms stands there as whole words
    if that other one loses in its turn: each is compared with all candidates. Equal spans stand together.
 5. A mention names the term that matched: the drug's name if that fits at the span, else its smallest synonym that does.
 
-Rules (`rules.py`) change what is looked for, before step 1: a synonym loses the punctuation at its ends;
-`X hydrochloride` is looked for as `X` too, an acid by its salt's name, a name in other spellings, unless the drug has
-such a name anyway; stop names and names of targets and classes aren't looked for. And what counts, in step 3: a
-candidate inside a longer chemical name doesn't; salts that follow one, each after one blank, join its span. Of equal
-spans, in step 4, those stand that took the fewest.
+Rules (`rules.py`) change what is looked for, before step 1: a synonym loses the punctuation at its ends; `X
+hydrochloride` is looked for as `X` too, an acid by its salt's name, a salt with its metal, a name in other spellings,
+unless the drug has such a name anyway; stop names and names of targets and classes aren't looked for. And what counts,
+in step 3: a candidate inside a longer name doesn't; salts that follow one, each after one blank, join its span;
+another name in brackets beside it is a candidate, too, which stands in step 4 only if the one beside it does. Of equal
+spans those stand that took the fewest salts, and other names in brackets only where nothing else does.
 
 Spans are half-open, 0-based, in characters (code points) of the text as given, which need not be NFC. A character may
 give several normal ones (U+00BD, one half, gives 1, a border and 2): tokens that start or end inside it take it whole,
@@ -37,22 +38,36 @@ from typing import Literal, NamedTuple
 
 from drugmentions.matching.rules import PLAIN, Rules
 from drugmentions.matching.words import (
+    ABBREVIATION,
     ACID,
+    ALIAS_LENGTH,
+    ANIONS,
     ANTI,
     ANTI_ENDINGS,
+    BRAND,
     CATIONS,
     CLASS_WORDS,
+    CODE,
     CODE_DIGITS,
+    CODE_HAS_DIGITS,
     CODE_LETTERS,
+    COUNTERIONS,
     EDGES,
+    ENDS,
+    LETTERED,
+    NO_CODES,
     NO_NAMES,
+    NOT_BEFORE,
     NUMBERED,
     PARENT_ENDINGS,
     RADICAL_ENDINGS,
     SALTS,
     SALTS_IN_A_ROW,
+    SODIUM,
+    SODIUM_SALT,
     SPELLINGS,
     SPELLINGS_AT_ONCE,
+    STEM,
     TARGET_ENDINGS,
     TARGET_WORDS,
 )
@@ -125,6 +140,18 @@ class Form(NamedTuple):
         return sum(map(len, self.words))
 
 
+class _Candidate(NamedTuple):
+    """A place where a form fits: its match, and its rank among those of an equal span, the lowest of which stand.
+
+    The rank is the number of salts that the span takes along; or more than that of any other, of another name in
+    brackets, which stands only if the span that it is beside does.
+    """
+
+    match: Match
+    rank: int
+    beside: Match | None = None
+
+
 def find_mentions(
     title: str,
     terms: Iterable[tuple[str, str]],
@@ -139,12 +166,13 @@ def find_mentions(
     docstring leaves, "all" every one.
     """
     candidates = list(_candidates(title, forms_of(terms, rules), rules))
-    spans = {(candidate.start, candidate.end) for candidate, _ in candidates}
     if overlaps == "all":
-        return _one_per_drug(candidate for candidate, _ in candidates)
-    kept = _without_beaten(spans)
-    fewest = {span: min(salts for match, salts in candidates if match[:2] == span) for span in kept}
-    return _one_per_drug(match for match, salts in candidates if fewest.get((match.start, match.end)) == salts)
+        return _one_per_drug(candidate.match for candidate in candidates)
+    kept = _without_beaten(candidate.match[:2] for candidate in candidates)
+    lowest = {span: min(rank for match, rank, _ in candidates if match[:2] == span) for span in kept}
+    standing = [candidate for candidate in candidates if lowest.get(candidate.match[:2]) == candidate.rank]
+    names = {match for match, _, beside in standing if beside is None}
+    return _one_per_drug(match for match, _, beside in standing if beside is None or beside in names)
 
 
 def tokenize(text: str) -> list[Token]:
@@ -217,11 +245,19 @@ def forms_of(terms: Iterable[tuple[str, str]], rules: Rules = PLAIN) -> list[For
     known = {form.normal for form in listed}
     added: set[Form] = set()
     if rules.salts:
-        others = {other for form in listed for other in (*_without_salts(form, rules), *_acid_or_salt(form, rules))}
+        others = {
+            other
+            for form in listed
+            for other in (*_without_salts(form, rules), *_acid_or_salt(form, rules), *_of_sodium(form, rules))
+        }
         added |= {other for other in others if other.normal not in known}
     if rules.spelling:
         added |= {other for form in listed | added for other in _respelled(form)}
         added |= {other for form in listed | added for other in _recoded(form)}
+        known |= {form.normal for form in added}
+        forms = listed | added
+        others = {other for form in forms for other in (*_with_other_end(form, rules), *_without_letter(form, rules))}
+        added |= {other for other in others if other.normal not in known}
     own = {(form.drug, form.words, form.gaps) for form in listed}
     return [
         form
@@ -267,8 +303,15 @@ def _acid_or_salt(form: Form, rules: Rules) -> Iterator[Form]:
         other = form._replace(words=(*f"{salt[1]}ic".split(), "acid"), gaps=(*form.gaps, frozenset()))
     else:
         return
-    if other.words[-1] not in SALTS and not _doubts(other, rules):
+    if other.words[-1] not in COUNTERIONS and not _doubts(other, rules):
         yield other
+
+
+def _of_sodium(form: Form, rules: Rules) -> Iterator[Form]:
+    """Yield `sodium X` for an X of one word that may be its salt."""
+    if re.fullmatch(SODIUM_SALT, form.normal) and not _doubts(form, rules):
+        for metal in SODIUM:
+            yield form._replace(words=(metal, *form.words), gaps=(frozenset(), *form.gaps))
 
 
 def _takes_salts(form: Form, rules: Rules) -> bool:
@@ -299,6 +342,22 @@ def _recoded(form: Form) -> Iterator[Form]:
         )
 
 
+def _with_other_end(form: Form, rules: Rules) -> Iterator[Form]:
+    """Yield a name of one word with another end."""
+    for end, other in (ENDS, ENDS[::-1]):
+        if re.fullmatch(STEM + end, form.normal):
+            changed = form._replace(words=(form.normal.removesuffix(end) + other,))
+            if not _doubts(changed, rules):
+                yield changed
+
+
+def _without_letter(form: Form, rules: Rules) -> Iterator[Form]:
+    """Yield the name of an antibiotic without the letter that follows it."""
+    bare = form._replace(words=form.words[:1], gaps=())
+    if re.fullmatch(f"{LETTERED} [a-z][0-9]?", form.normal) and not any(form.gaps) and not _doubts(bare, rules):
+        yield bare
+
+
 def _is_dropped(form: Form, rules: Rules) -> bool:
     return any(getattr(rules, rule) for rule in _doubts(form, rules))
 
@@ -308,6 +367,7 @@ def _doubts(form: Form, rules: Rules) -> list[str]:
     against = {
         "unusable_names": not _is_usable(form),
         "stop_names": form.normal in rules.stop_words,
+        "stop_synonyms": form.normal in rules.stop_words and form.term != form.drug,
         "class_names": _is_class(form),
     }
     return [rule for rule, holds in against.items() if holds]
@@ -331,8 +391,8 @@ def _is_class(form: Form) -> bool:
 # Steps 2 and 3: candidates.
 
 
-def _candidates(title: str, forms: Iterable[Form], rules: Rules) -> Iterator[tuple[Match, int]]:
-    """Yield a match for every place where a form fits and counts, with the number of salts that it takes along."""
+def _candidates(title: str, forms: Iterable[Form], rules: Rules) -> Iterator[_Candidate]:
+    """Yield every place where a form fits and counts, and other names beside it."""
     places = _places(title)
     text = "".join(char for char, _ in _normal_characters(title))
     for form in forms:
@@ -348,7 +408,11 @@ def _candidates(title: str, forms: Iterable[Form], rules: Rules) -> Iterator[tup
             if rules.salts and _takes_salts(form, rules):
                 salts = _salts_that_follow(text, places[first + len(form.words) - 1 :])
                 end = salts[-1].end if salts else end
-            yield Match(start, end, form.term, form.drug), len(salts)
+            match = Match(start, end, form.term, form.drug)
+            yield _Candidate(match, len(salts))
+            if rules.aliases:
+                for alias in _aliases(title, start, end, rules):
+                    yield _Candidate(match._replace(start=alias[0], end=alias[1]), SALTS_IN_A_ROW + 1, match)
 
 
 def _fits(window: Sequence[Token], form: Form) -> bool:
@@ -366,13 +430,14 @@ def _short_counts(title: str, start: int, end: int) -> bool:
 
 
 def _in_longer_name(before: str, after: str, *, short: bool) -> bool:
-    """Say whether what stands beside a candidate, in normal form, makes it a part of a longer chemical name."""
+    """Say whether what stands beside a candidate, in normal form, makes it a part of a longer name."""
     beside = before.removesuffix("-")
     beside = beside[:-1] if beside.endswith((")", "]", "}")) else beside
     locant = re.match("-([0-9][0-9,']*|[no])-([a-z]*)", after)
     return (
         beside.endswith(RADICAL_ENDINGS)
         or (locant is not None and locant[2].endswith(PARENT_ENDINGS))
+        or re.match(f"[ -]({'|'.join(NOT_BEFORE)})([^a-z]|$)", after) is not None
         or (short and re.match("-[0-9]", after) is not None)
     )
 
@@ -381,10 +446,31 @@ def _salts_that_follow(text: str, places: Sequence["_Place"]) -> list[Token]:
     """Return the salts directly after the first of `places`, each one blank after the other."""
     salts: list[Token] = []
     for before, place in pairwise(places[: SALTS_IN_A_ROW + 1]):
-        if place.token.text not in SALTS or text[before.end : place.start] != " ":
+        if place.token.text not in SALTS + ANIONS or text[before.end : place.start] != " ":
             break
         salts.append(place.token)
     return salts
+
+
+def _aliases(title: str, start: int, end: int, rules: Rules) -> Iterator[tuple[int, int]]:
+    """Yield where another name stands in brackets after a name, and before a name in brackets."""
+    window = ALIAS_LENGTH + 3
+    after = re.match(rf" \(({CODE}|{ABBREVIATION}|{BRAND})\)", title[end : end + window])
+    is_brand = after and re.fullmatch(BRAND, after[1]) and after[1].lower() not in rules.stop_words
+    if after and (is_brand or _is_alias(after[1], title[start:end])):
+        yield end + 2, end + 2 + len(after[1])
+    before = re.search(rf"(?:^|[^A-Za-z0-9-])({CODE}|{ABBREVIATION}) \(\Z", title[max(start - window, 0) : start])
+    if before and title[end : end + 1] == ")" and _is_alias(before[1], title[start:end]):
+        yield start - 2 - len(before[1]), start - 2
+
+
+def _is_alias(alias: str, name: str) -> bool:
+    """Say whether a name's neighbour is a research code, or an abbreviation of that name."""
+    if re.fullmatch(CODE, alias) and sum(char.isdigit() for char in alias) >= CODE_HAS_DIGITS:
+        return re.split("[ 0-9-]", alias)[0].lower() not in NO_CODES
+    letters = ".*".join(alias.replace("-", "").lower())
+    capitals = sum(char.isupper() for char in alias)
+    return capitals >= 2 and re.search(f"(?:^|[^a-z0-9]){letters}", name.lower()) is not None
 
 
 # Steps 4 and 5: overlaps, and one match for each drug.
