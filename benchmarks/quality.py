@@ -165,11 +165,12 @@ def frequent(gold: Gold, one: Spans, other: Spans, count: int) -> str:
 # The figures.
 
 RULES = (
-    "punctuation", "salts", "spelling", "unusable_names", "stop_names", "class_names", "short_names", "locants",
+    "punctuation", "salts", "spelling", "unusable_names", "stop_names", "stop_synonyms", "class_names",
+    "short_names", "locants",
 )  # fmt: skip
 ON = {
     "plain": {"unusable_names", "short_names"},
-    "default": {"unusable_names", "short_names", "punctuation", "salts", "spelling"},
+    "default": {"unusable_names", "short_names", "punctuation", "salts", "spelling", "stop_synonyms", "locants"},
     "strict": set(RULES),
 }
 

@@ -62,7 +62,8 @@ _Separator = Annotated[str, Meta(pattern=r"^[^\n\r\"\x00\x80-\U0010ffff]\Z", des
 class Matching(Struct, frozen=True, forbid_unknown_fields=True):
     """How mentions are found: a profile, and a switch for each rule that is to differ from it.
 
-    `stop_lists`: text files of names that `stop_names` drops; `built-in` is the one that ships with the package.
+    `stop_lists`: text files of names that `stop_names` and `stop_synonyms` drop; `built-in` is the one that ships with
+    the package.
     """
 
     engine: Literal["auto", "polars", "compiled"] = "auto"
@@ -71,6 +72,7 @@ class Matching(Struct, frozen=True, forbid_unknown_fields=True):
     punctuation: _Switch | None = None
     unusable_names: _Switch | None = None
     stop_names: _Switch | None = None
+    stop_synonyms: _Switch | None = None
     class_names: _Switch | None = None
     salts: _Switch | None = None
     spelling: _Switch | None = None

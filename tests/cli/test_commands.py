@@ -246,15 +246,15 @@ def test_mentions(command: Command, graph: Path) -> None:
 
 
 def test_lexicon_check(command: Command, tmp_path: Path) -> None:
-    (tmp_path / "drugs.csv").write_text('drug,synonyms\nKETAMINE,blood|2%\n,x\nKETAMINE,\n"a,b,c\n')
+    (tmp_path / "drugs.csv").write_text('drug,synonyms\nKETAMINE,blood|2%|NSAIDs\n,x\nKETAMINE,\n"a,b,c\n')
     answer = command("lexicon", "check", "drugs.csv").json()
-    assert answer["counts"] == {"dropped": 1, "duplicated": 1, "rejected": 2, "suspicious": 1}
+    assert answer["counts"] == {"dropped": 2, "duplicated": 1, "rejected": 2, "suspicious": 1}
     assert answer["rules"]["unusable_names"] == 1
     assert all(finding["remedy"] for finding in answer["findings"])
     done = command("lexicon", "check", "drugs.csv", "--profile", "strict", "--strict", "--format", "csv")
     assert done.code == 3
-    assert done.out.startswith("finding,rule,drug,term,detail,remedy\ndropped,stop_names,KETAMINE,blood,,")
-    assert "error: 5 findings" in done.err
+    assert done.out.startswith("finding,rule,drug,term,detail,remedy\ndropped,class_names,KETAMINE,NSAIDs,,")
+    assert "error: 6 findings" in done.err
     (tmp_path / "clean.csv").write_text("drug\nKETAMINE\n")
     assert command("lexicon", "check", "clean.csv", "--strict").code == 0
     assert command("lexicon", "check", "nowhere.csv").code == 3

@@ -83,6 +83,13 @@ CASES: list[tuple[str, str, list[Entry], list[str], list[str]]] = [
     # an acid by its salt's name, and back
     ("salts", "Valproate, alendronic acid; acetate", names("valproic acid", "alendronate", "acetic acid"),
      ["Valproate", "alendronic acid"], []),
+    ("salts", "Salicylate, phosphate", names("salicylic acid", "phosphoric acid"), ["Salicylate"], []),
+    # a span takes along what names another substance than the term, and that isn't cut off names
+    ("salts", "Carbon tetrachloride; carbon", names("carbon"), ["Carbon tetrachloride", "carbon"],
+     ["Carbon", "carbon"]),
+    ("salts", "Sodium valproate, potassium thiopental, sodium ketamine", names("valproate", "thiopental", "ketamine"),
+     ["Sodium valproate", "potassium thiopental", "ketamine"], ["valproate", "thiopental", "ketamine"]),
+    ("salts", "Arsenic", names("arsenic trioxide"), [], []),
     ("salts", "Valproate", names("valproic acid", "valproate"), ["Valproate"], ["Valproate"]),
     ("salts", "Valproic, acid", names("valproate"), [], []),
     # spelling
@@ -96,6 +103,15 @@ CASES: list[tuple[str, str, list[Entry], list[str], list[str]]] = [
     ("spelling", "FK506, RAD-001, MK 801", names("FK-506", "RAD001", "MK-801"), ["FK506", "RAD-001", "MK 801"],
      ["MK 801"]),
     ("spelling", "IN 20 cases", names("IN20"), [], []),
+    ("spelling", "Bupivacain, morphine, carbachol, gentamycin",
+     names("bupivacaine", "morphin", "carbacol", "gentamicin"),
+     ["Bupivacain", "morphine", "carbachol", "gentamycin"], []),
+    ("spelling", "Amphotericin, vitamin, penicillin",
+     names("amphotericin B", "vitamin A", "penicillin G", "penicillin"),
+     ["Amphotericin", "penicillin"], ["penicillin"]),
+    ("spelling", "Medicine, wine; ketamin sulfate", names("medicin", "win", "ketamine sulfate"), [], []),
+    # stop names that are synonyms
+    ("stop_synonyms", "Blood and milk", [("whole blood", "blood"), ("milk", "")], ["milk"], ["Blood", "milk"]),
     # inside longer names
     ("locants", "1-(1,2-dihydro-2-acenaphthylenyl)piperazine", names("piperazine"), [], ["piperazine"]),
     ("locants", "N-METHYL-ASPARTATE, acetyl-cysteine", names("aspartate", "cysteine"), [], ["ASPARTATE", "cysteine"]),
@@ -105,6 +121,8 @@ CASES: list[tuple[str, str, list[Entry], list[str], list[str]]] = [
      ["Morphine", "cisplatin", "fluorouracil"], ["Morphine", "cisplatin", "fluorouracil"]),
     ("locants", "(S)-ketamine, [18F]florbetapir, methyl ketamine", names("ketamine", "florbetapir"),
      ["ketamine", "florbetapir", "ketamine"], ["ketamine", "florbetapir", "ketamine"]),
+    ("locants", "The serotonin syndrome, serotonin syndromic, gonadotropin-releasing hormone, NO-releasing",
+     names("serotonin", "gonadotropin", "NO"), ["serotonin", "NO"], ["serotonin", "serotonin", "gonadotropin", "NO"]),
     ("locants", "TA-064 and TA", names("TA"), ["TA"], ["TA", "TA"]),
     ("locants", "é phényl-ketamine", names("ketamine"), [], ["ketamine"]),
     ("locants", "½e\u0301phenyl)-ketamine", names("ketamine"), [], ["ketamine"]),
@@ -153,7 +171,7 @@ def test_profiles() -> None:
     on = {profile: {rule for rule in SWITCHES if getattr(build_rules(Matching(profile=profile)), rule)}
           for profile in ("plain", "default", "strict")}  # fmt: skip
     assert on["plain"] == {"unusable_names", "short_names"}
-    assert on["default"] == on["plain"] | {"punctuation", "salts", "spelling"}
+    assert on["default"] == on["plain"] | {"punctuation", "salts", "spelling", "stop_synonyms", "locants"}
     assert on["strict"] == set(SWITCHES)
     assert not build_rules(Matching(profile="strict", locants=False)).locants
     assert build_rules(Matching(profile="plain", stop_names=True)).stop_names
@@ -187,8 +205,30 @@ def test_the_stop_list_spares_names_of_drugs() -> None:
 
 WORDS = ["ketamine", "Ketamine", "sulfazine", "sulphazine", "alpha", "α", "sodium", "sodium", "Sulfate", "receptor",
          "NO", "blood", "FK", "506", "FK506", "methyl", "1", "6", "n", "zinc",
-         "valproic acid", "valproate", "e\u0301", "½", "IL", "2"]  # fmt: skip
-GAPS = [" ", " ", " ", " ", " ", "-", "-", ", ", ")", "]-", "(", "™", "\u00ad", "\u0301", "  ", "\u00a0"]
+         "valproic acid", "valproate", "e\u0301", "½", "IL", "2", "KET", "S", "M-801", "ketamin",
+         "salicylic acid", "salicylate", "tetrachloride"]  # fmt: skip
+GAPS = [
+    " ",
+    " ",
+    " ",
+    " ",
+    " ",
+    "-",
+    "-",
+    ", ",
+    ")",
+    "]-",
+    "(",
+    " (",
+    " (",
+    ") ",
+    ")",
+    "™",
+    "\u00ad",
+    "\u0301",
+    "  ",
+    "\u00a0",
+]
 pieces = st.tuples(st.sampled_from(WORDS), st.sampled_from(GAPS))
 titles = st.lists(pieces, max_size=8).map(lambda parts: "".join(word + gap for word, gap in parts))
 terms = st.lists(pieces, min_size=1, max_size=3).map(lambda parts: "".join(word + gap for word, gap in parts).strip())
@@ -230,7 +270,7 @@ def test_terms_change_mentions_only_where_they_stand(
 
 
 def test_the_digest_tells_rules_and_lists_apart() -> None:
-    entries = [("ketamine", "blood|sulfadiazine|receptor")]
+    entries = [("ketamine", "blood|sulfadiazine|NMDA receptor")]
     digests = {lexicon_of(entries, rules).digest for rules in (PLAIN, DEFAULT, STRICT, only(locants=True))}
     digests |= {lexicon_of(entries, only(stop_names=True, stop_words=words)).digest for words in ((), ("blood",))}
     assert len(digests) == 5  # an empty stop list is plain

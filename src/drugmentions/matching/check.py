@@ -19,6 +19,7 @@ FINDINGS: Final = pl.Schema(
 _REMEDIES: Final = {
     ("dropped", "unusable_names"): "write the name out: it needs two letters or digits, one of them a letter",
     ("dropped", "stop_names"): "list the drug by another name, or name stop lists of your own (stop_lists)",
+    ("dropped", "stop_synonyms"): "list the drug by another name, or name stop lists of your own (stop_lists)",
     ("dropped", "class_names"): "list the drugs themselves, or keep such names (class_names = false)",
     ("suspicious", "unusable_names"): "remove it, or drop such names (unusable_names = true)",
     ("suspicious", "stop_names"): "remove it, or drop such names (stop_names = true, or --profile strict)",

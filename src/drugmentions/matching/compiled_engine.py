@@ -10,7 +10,7 @@ from drugmentions.matching import kernel
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.matching.normal_titles import NormalTitles, normal_titles
 from drugmentions.matching.normalise import ASCII_TOKENS, GAP_SIGNS
-from drugmentions.matching.words import SALTS_IN_A_ROW
+from drugmentions.matching.words import NOT_BEFORE, PARENT_ENDINGS, RADICAL_ENDINGS, SALTS_IN_A_ROW
 
 _SLOTS: Final = 4
 _SIEVE: Final = 32
@@ -44,7 +44,7 @@ class Finder:
         while title < len(lengths):
             room = _room_for(len(lengths) - title)
             count, title, start = kernel.search(
-                text, lengths, others, start, title, self._tables, self._rules, left, room
+                text, lengths, others, start, title, self._tables, self._rules, _BESIDE, left, room
             )
             frames.append(pl.DataFrame({name: part[:count] for name, part in room._asdict().items()}))
         found = pl.concat(frames) if frames else pl.DataFrame(schema=dict.fromkeys(kernel.Spans._fields, pl.UInt32))
@@ -150,5 +150,15 @@ def _allowed(gaps: pl.Series) -> NDArray[np.uint16]:
     return behind.select(pl.sum_horizontal(bits).cast(pl.UInt16)).to_series().to_numpy()
 
 
+def _beside() -> kernel.Beside:
+    words, starts = _joined(pl.Series([*RADICAL_ENDINGS, *PARENT_ENDINGS, *NOT_BEFORE]))
+    parents = len(RADICAL_ENDINGS)
+    not_before = parents + len(PARENT_ENDINGS)
+    return kernel.Beside(words, starts[: parents + 1], starts[parents : not_before + 1], starts[not_before:])
+
+
 def _power_of_two(least: int) -> int:
     return 1 << max(6, (least - 1).bit_length())
+
+
+_BESIDE: Final = _beside()

@@ -72,6 +72,18 @@ class OnTitles(NamedTuple):
     longest: bool
 
 
+class Beside(NamedTuple):
+    """What makes a place a part of a longer name: bytes of words, and where those of each kind start.
+
+    radicals end before it, parents stand behind a locant behind it, not_before behind it.
+    """
+
+    words: Bytes
+    radicals: Places
+    parents: Places
+    not_before: Places
+
+
 class Others(NamedTuple):
     """The titles beyond ASCII, which come last: from `first` on, and from `uneven` on those whose places change.
 
@@ -251,14 +263,84 @@ def _in_characters(data: Bytes, begin: int, end: int, start: int) -> tuple[int, 
 
 
 @_compiled
-def _may_be_in_longer_name(data: Bytes, begin: int, end: int, start: int, stop: int) -> bool:
-    """Whether something stands beside a place that the rule on longer chemical names has to look at."""
-    if begin > start and (data[begin - 1] == _HYPHEN or data[begin - 1] in _CLOSING):
-        return True
-    if end + 1 < stop and data[end] == _HYPHEN:
-        after = data[end + 1]
-        if 48 <= after <= 57 or after | 32 == 110 or after | 32 == 111:  # a digit, n, o
+def _stands(data: Bytes, start: int, stop: int, at: int, word: Bytes) -> bool:
+    """Whether a word of small letters stands at a place of a title, in any case."""
+    if at < start or at + word.shape[0] > stop:
+        return False
+    for nth in range(word.shape[0]):
+        letter = data[at + nth]
+        if (letter | 32 if 65 <= letter <= 90 else letter) != word[nth]:
+            return False
+    return True
+
+
+@_compiled
+def _is_letter(letter: np.uint8) -> np.bool_:
+    return 65 <= letter <= 90 or 97 <= letter <= 122
+
+
+@_compiled
+def _ends_in_radical(data: Bytes, begin: int, start: int, beside: Beside) -> bool:
+    """Whether what comes before a place is the name of a radical, a bracket and a hyphen maybe behind it."""
+    at = begin
+    if at > start and data[at - 1] == _HYPHEN:
+        at -= 1
+    if at > start and data[at - 1] in _CLOSING:
+        at -= 1
+    for nth in range(beside.radicals.shape[0] - 1):
+        word = beside.words[beside.radicals[nth] : beside.radicals[nth + 1]]
+        if at < begin and _stands(data, start, at, at - word.shape[0], word):
             return True
+    return False
+
+
+@_compiled
+def _begins_with_locant(data: Bytes, end: int, start: int, stop: int, beside: Beside) -> bool:
+    """Whether what comes behind a place is a locant, and what it belongs to, between hyphens: `-6-sulfate`."""
+    at = end + 1
+    if at >= stop or data[end] != _HYPHEN:
+        return False
+    if 48 <= data[at] <= 57:
+        while at < stop and (48 <= data[at] <= 57 or data[at] == 39 or data[at] == 44):  # apostrophe, comma
+            at += 1
+    elif data[at] | 32 == 110 or data[at] | 32 == 111:  # n, o
+        at += 1
+    else:
+        return False
+    if at >= stop or data[at] != _HYPHEN:
+        return False
+    first = at + 1
+    last = first
+    while last < stop and _is_letter(data[last]):
+        last += 1
+    for nth in range(beside.parents.shape[0] - 1):
+        word = beside.words[beside.parents[nth] : beside.parents[nth + 1]]
+        if last - word.shape[0] >= first and _stands(data, start, stop, last - word.shape[0], word):
+            return True
+    return False
+
+
+@_compiled
+def _in_longer_name(
+    data: Bytes,
+    begin: int,
+    end: int,
+    start: int,
+    stop: int,
+    is_short: np.bool_,
+    beside: Beside,
+) -> bool:
+    """Whether what stands beside a place makes it a part of a longer name: `polars_engine._IN_LONGER_NAME`."""
+    if _ends_in_radical(data, begin, start, beside) or _begins_with_locant(data, end, start, stop, beside):
+        return True
+    if end + 1 < stop and data[end] == _HYPHEN and is_short and 48 <= data[end + 1] <= 57:
+        return True
+    if end < stop and (data[end] == _HYPHEN or data[end] == _BLANK):
+        for nth in range(beside.not_before.shape[0] - 1):
+            word = beside.words[beside.not_before[nth] : beside.not_before[nth + 1]]
+            behind = end + 1 + word.shape[0]
+            if _stands(data, start, stop, end + 1, word) and (behind == stop or not _is_letter(data[behind])):
+                return True
     return False
 
 
@@ -301,6 +383,7 @@ def search(  # noqa: C901, PLR0912, PLR0915
     first_title: int,
     tables: Tables,
     rules: OnTitles,
+    beside: Beside,
     left: NDArray[np.bool_],
     found: Spans,
 ) -> tuple[int, int, int]:
@@ -363,7 +446,9 @@ def search(  # noqa: C901, PLR0912, PLR0915
                 if first < 0 or last >= token_count or not _fits(data, begins, ends, first, form, tables):
                     continue
                 begin, end = begins[first], ends[last]
-                if count == CANDIDATES or (rules.locants and _may_be_in_longer_name(data, begin, end, start, stop)):
+                if rules.locants and _in_longer_name(data, begin, end, start, stop, tables.short[form], beside):
+                    continue
+                if count == CANDIDATES:
                     is_left = True
                     break
                 salts = 0

@@ -14,12 +14,18 @@ from drugmentions.matching.words import (
     CLASS_WORDS,
     CODE_DIGITS,
     CODE_LETTERS,
+    COUNTERIONS,
     EDGES,
+    ENDS,
+    LETTERED,
     NO_NAMES,
     NUMBERED,
     SALTS,
+    SODIUM,
+    SODIUM_SALT,
     SPELLINGS,
     SPELLINGS_AT_ONCE,
+    STEM,
     TARGET_ENDINGS,
     TARGET_WORDS,
 )
@@ -28,7 +34,7 @@ from drugmentions.text import clean_text_expr
 SHORT: Final = 3
 """A term of so many letters and digits or fewer is short: it counts only in capitals, or with a digit."""
 
-_DROPPING: Final = ("unusable_names", "stop_names", "class_names")
+_DROPPING: Final = ("unusable_names", "stop_names", "stop_synonyms", "class_names")
 _GAPS: Final = r"[^\p{L}\p{N}]+"
 _NORMAL: Final = pl.col("normal")
 _LETTERS: Final = _NORMAL.str.replace_all(" ", "", literal=True)
@@ -52,10 +58,13 @@ def read_names(entries: pl.DataFrame, drugs: pl.DataFrame, rules: Rules) -> pl.D
     """
     names = _listed(entries, drugs).pipe(_trimmed, rules).pipe(_with_forms)
     if rules.salts:
-        names = pl.concat([names, _without_salts(names, rules), _acids_and_salts(names, rules)])
+        names = pl.concat(
+            [names, _without_salts(names, rules), _acids_and_salts(names, rules), _of_sodium(names, rules)]
+        )
     if rules.spelling:
         names = pl.concat([names, _respelled(names)])
         names = pl.concat([names, *_recoded(names)])
+        names = pl.concat([names, _with_other_ends(names, rules), _without_letters(names, rules)])
     key = _NORMAL + pl.lit("|") + pl.col("gaps").list.join("|")
     names = names.with_columns(key=key)
     own = names.filter(pl.col("added").is_null())
@@ -135,7 +144,7 @@ def _without_salts(names: pl.DataFrame, rules: Rules) -> pl.DataFrame:
 
 
 def _acids_and_salts(names: pl.DataFrame, rules: Rules) -> pl.DataFrame:
-    """`Xate` for each `Xic acid`, and back, unless that is a listed name itself, or names a salt of something else."""
+    """`Xate` for each `Xic acid`, and back, unless that is a listed name itself, or mostly a part of others."""
     acid, salt = rf"^({ACID})ic acid$", rf"^({ACID})ate$"
     salts = names.filter(_NORMAL.str.contains(acid)).with_columns(
         normal=_NORMAL.str.replace(acid, "${1}ate"), gaps=pl.col("gaps").list.head(pl.col("gaps").list.len() - 1)
@@ -145,9 +154,19 @@ def _acids_and_salts(names: pl.DataFrame, rules: Rules) -> pl.DataFrame:
     )
     return (
         pl.concat([salts, acids])
-        .filter(~_LAST.is_in(SALTS) & _doubt_expr(rules).is_null())
+        .filter(~_LAST.is_in(COUNTERIONS) & _doubt_expr(rules).is_null())
         .join(names, on="normal", how="anti")
         .with_columns(added=pl.lit("salts"))
+    )
+
+
+def _of_sodium(names: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    """`sodium X` for each X of one word that may be its salt, unless that is a listed name itself."""
+    salts = names.filter(_NORMAL.str.contains(f"^{SODIUM_SALT}$") & _doubt_expr(rules).is_null())
+    return (
+        pl.concat(salts.with_columns(normal=pl.concat_str(pl.lit(f"{metal} "), _NORMAL)) for metal in SODIUM)
+        .join(names, on="normal", how="anti")
+        .with_columns(gaps=pl.concat_list(pl.lit(""), "gaps"), added=pl.lit("salts"))
     )
 
 
@@ -191,6 +210,33 @@ def _recoded(names: pl.DataFrame) -> list[pl.DataFrame]:
     ]
 
 
+def _with_other_ends(names: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    """Names of one word in `in` for those in `ine`, and back, unless that is a listed name itself."""
+    others = [
+        names.filter(_NORMAL.str.contains(rf"^{STEM}{ends}$")).with_columns(
+            normal=_NORMAL.str.replace(rf"{ends}$", others)
+        )
+        for ends, others in (ENDS, ENDS[::-1])
+    ]
+    return (
+        pl.concat(others)
+        .filter(_doubt_expr(rules).is_null())
+        .join(names, on="normal", how="anti")
+        .with_columns(added=pl.lit("spelling"))
+    )
+
+
+def _without_letters(names: pl.DataFrame, rules: Rules) -> pl.DataFrame:
+    """Names of antibiotics without the letter that follows them, unless that is a listed name itself."""
+    return (
+        names.filter(_NORMAL.str.contains(rf"^{LETTERED} [a-z][0-9]?$") & (pl.col("gaps").list.join("") == ""))
+        .with_columns(normal=_NORMAL.str.extract("^([^ ]+)"), gaps=pl.lit([], pl.List(pl.String)))
+        .filter(_doubt_expr(rules).is_null())
+        .join(names, on="normal", how="anti")
+        .with_columns(added=pl.lit("spelling"))
+    )
+
+
 # Doubts: names that are no drug's.
 
 
@@ -200,6 +246,7 @@ def _doubt_expr(rules: Rules) -> pl.Expr:
     against = {
         "unusable_names": unusable,
         "stop_names": _NORMAL.is_in(rules.stop_words),
+        "stop_synonyms": _NORMAL.is_in(rules.stop_words) & ~pl.col("is_name"),
         "class_names": _is_class_expr(),
     }
     by_weight = sorted(against, key=lambda rule: not getattr(rules, rule))

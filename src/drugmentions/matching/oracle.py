@@ -14,11 +14,11 @@ A drug is mentioned by a title when one of its terms stands there as whole words
    if that other one loses in its turn: each is compared with all candidates. Equal spans stand together.
 5. A mention names the term that matched: the drug's name if that fits at the span, else its smallest synonym that does.
 
-Rules (`rules.py`) change what is looked for, before step 1: a synonym loses the punctuation at its ends;
-`X hydrochloride` is looked for as `X` too, an acid by its salt's name, a name in other spellings, unless the drug has
-such a name anyway; stop names and names of targets and classes aren't looked for. And what counts, in step 3: a
-candidate inside a longer chemical name doesn't; salts that follow one, each after one blank, join its span. Of equal
-spans, in step 4, those stand that took the fewest.
+Rules (`rules.py`) change what is looked for, before step 1: a synonym loses the punctuation at its ends; `X
+hydrochloride` is looked for as `X` too, an acid by its salt's name, a salt with its metal, a name in other spellings,
+unless the drug has such a name anyway; stop names and names of targets and classes aren't looked for. And what counts,
+in step 3: a candidate inside a longer name doesn't; salts that follow one, each after one blank, join its span. Of
+equal spans, in step 4, those stand that took the fewest.
 
 Spans are half-open, 0-based, in characters (code points) of the text as given, which need not be NFC. A character may
 give several normal ones (U+00BD, one half, gives 1, a border and 2): tokens that start or end inside it take it whole,
@@ -38,21 +38,29 @@ from typing import Literal, NamedTuple
 from drugmentions.matching.rules import PLAIN, Rules
 from drugmentions.matching.words import (
     ACID,
+    ANIONS,
     ANTI,
     ANTI_ENDINGS,
     CATIONS,
     CLASS_WORDS,
     CODE_DIGITS,
     CODE_LETTERS,
+    COUNTERIONS,
     EDGES,
+    ENDS,
+    LETTERED,
     NO_NAMES,
+    NOT_BEFORE,
     NUMBERED,
     PARENT_ENDINGS,
     RADICAL_ENDINGS,
     SALTS,
     SALTS_IN_A_ROW,
+    SODIUM,
+    SODIUM_SALT,
     SPELLINGS,
     SPELLINGS_AT_ONCE,
+    STEM,
     TARGET_ENDINGS,
     TARGET_WORDS,
 )
@@ -217,11 +225,19 @@ def forms_of(terms: Iterable[tuple[str, str]], rules: Rules = PLAIN) -> list[For
     known = {form.normal for form in listed}
     added: set[Form] = set()
     if rules.salts:
-        others = {other for form in listed for other in (*_without_salts(form, rules), *_acid_or_salt(form, rules))}
+        others = {
+            other
+            for form in listed
+            for other in (*_without_salts(form, rules), *_acid_or_salt(form, rules), *_of_sodium(form, rules))
+        }
         added |= {other for other in others if other.normal not in known}
     if rules.spelling:
         added |= {other for form in listed | added for other in _respelled(form)}
         added |= {other for form in listed | added for other in _recoded(form)}
+        known |= {form.normal for form in added}
+        forms = listed | added
+        others = {other for form in forms for other in (*_with_other_end(form, rules), *_without_letter(form, rules))}
+        added |= {other for other in others if other.normal not in known}
     own = {(form.drug, form.words, form.gaps) for form in listed}
     return [
         form
@@ -267,8 +283,15 @@ def _acid_or_salt(form: Form, rules: Rules) -> Iterator[Form]:
         other = form._replace(words=(*f"{salt[1]}ic".split(), "acid"), gaps=(*form.gaps, frozenset()))
     else:
         return
-    if other.words[-1] not in SALTS and not _doubts(other, rules):
+    if other.words[-1] not in COUNTERIONS and not _doubts(other, rules):
         yield other
+
+
+def _of_sodium(form: Form, rules: Rules) -> Iterator[Form]:
+    """Yield `sodium X` for an X of one word that may be its salt."""
+    if re.fullmatch(SODIUM_SALT, form.normal) and not _doubts(form, rules):
+        for metal in SODIUM:
+            yield form._replace(words=(metal, *form.words), gaps=(frozenset(), *form.gaps))
 
 
 def _takes_salts(form: Form, rules: Rules) -> bool:
@@ -299,6 +322,22 @@ def _recoded(form: Form) -> Iterator[Form]:
         )
 
 
+def _with_other_end(form: Form, rules: Rules) -> Iterator[Form]:
+    """Yield a name of one word with another end."""
+    for end, other in (ENDS, ENDS[::-1]):
+        if re.fullmatch(STEM + end, form.normal):
+            changed = form._replace(words=(form.normal.removesuffix(end) + other,))
+            if not _doubts(changed, rules):
+                yield changed
+
+
+def _without_letter(form: Form, rules: Rules) -> Iterator[Form]:
+    """Yield the name of an antibiotic without the letter that follows it."""
+    bare = form._replace(words=form.words[:1], gaps=())
+    if re.fullmatch(f"{LETTERED} [a-z][0-9]?", form.normal) and not any(form.gaps) and not _doubts(bare, rules):
+        yield bare
+
+
 def _is_dropped(form: Form, rules: Rules) -> bool:
     return any(getattr(rules, rule) for rule in _doubts(form, rules))
 
@@ -308,6 +347,7 @@ def _doubts(form: Form, rules: Rules) -> list[str]:
     against = {
         "unusable_names": not _is_usable(form),
         "stop_names": form.normal in rules.stop_words,
+        "stop_synonyms": form.normal in rules.stop_words and form.term != form.drug,
         "class_names": _is_class(form),
     }
     return [rule for rule, holds in against.items() if holds]
@@ -366,13 +406,14 @@ def _short_counts(title: str, start: int, end: int) -> bool:
 
 
 def _in_longer_name(before: str, after: str, *, short: bool) -> bool:
-    """Say whether what stands beside a candidate, in normal form, makes it a part of a longer chemical name."""
+    """Say whether what stands beside a candidate, in normal form, makes it a part of a longer name."""
     beside = before.removesuffix("-")
     beside = beside[:-1] if beside.endswith((")", "]", "}")) else beside
     locant = re.match("-([0-9][0-9,']*|[no])-([a-z]*)", after)
     return (
         beside.endswith(RADICAL_ENDINGS)
         or (locant is not None and locant[2].endswith(PARENT_ENDINGS))
+        or re.match(f"[ -]({'|'.join(NOT_BEFORE)})([^a-z]|$)", after) is not None
         or (short and re.match("-[0-9]", after) is not None)
     )
 
@@ -381,7 +422,7 @@ def _salts_that_follow(text: str, places: Sequence["_Place"]) -> list[Token]:
     """Return the salts directly after the first of `places`, each one blank after the other."""
     salts: list[Token] = []
     for before, place in pairwise(places[: SALTS_IN_A_ROW + 1]):
-        if place.token.text not in SALTS or text[before.end : place.start] != " ":
+        if place.token.text not in SALTS + ANIONS or text[before.end : place.start] != " ":
             break
         salts.append(place.token)
     return salts

@@ -12,7 +12,7 @@ import polars as pl
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.matching.normal_titles import NormalTitles, normal_titles
 from drugmentions.matching.normalise import ASCII_TOKENS, GAP_SIGNS
-from drugmentions.matching.words import PARENT_ENDINGS, RADICAL_ENDINGS, SALTS_IN_A_ROW
+from drugmentions.matching.words import NOT_BEFORE, PARENT_ENDINGS, RADICAL_ENDINGS, SALTS_IN_A_ROW
 
 _CAPITAL, _DIGIT, _LOWER = r"[\p{Lu}\p{Lt}]", r"\p{N}", r"\p{Ll}"
 
@@ -124,31 +124,40 @@ def _candidates(cut: _Tokens, titles: pl.Series, lexicon: Lexicon) -> pl.DataFra
 
 
 def _outside_longer_names(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:
-    """Drop the places inside longer chemical names, by the characters beside them."""
-    start, end = cut.starts_of(places["first"]), cut.ends_of(places["last"])
+    """Drop the places inside longer names, by the characters beside them."""
+    may_be = _may_be_in_longer_name(places, cut).arg_true()
+    doubtful = places[may_be]
+    start, end = cut.starts_of(doubtful["first"]), cut.ends_of(doubtful["last"])
     title = cut.titles_at(start)
     offset, text = cut.starts.gather(title), cut.titles.texts.gather(title)
-    inside = (
-        places.select("short", text=text, start=start - offset, end=end - offset)
-        .with_row_index("place")
-        .filter(_MAY_BE_IN_LONGER_NAME)
-        .with_columns(
-            before=pl.col("text").str.slice(0, "start").str.tail(_BEFORE), after=pl.col("text").str.slice("end")
+    inside = may_be.filter(
+        doubtful.select("short", text=text, start=start - offset, end=end - offset)
+        .select(
+            "short",
+            before=pl.col("text").str.slice(0, "start").str.tail(_BEFORE),
+            after=pl.col("text").str.slice("end"),
         )
-        .filter(_IN_LONGER_NAME)
+        .select(_IN_LONGER_NAME)
+        .to_series()
     )
-    return places.with_row_index("place").join(inside, on="place", how="anti").drop("place")
+    return places.with_row_index("place").filter(~pl.col("place").is_in(inside.implode())).drop("place")
+
+
+def _may_be_in_longer_name(places: pl.DataFrame, cut: _Tokens) -> pl.Series:
+    """A cheap sieve, Boolean, by the tokens before and after the places: most names stand beside other ones."""
+    tokens = cut.tokens["token"]
+    before = tokens.gather((places["first"] - 1).clip(0)).str.contains(f"(?:{'|'.join(RADICAL_ENDINGS)})$")
+    after = tokens.gather((places["last"] + 1).clip(0, cut.tokens.height - 1)).str.contains(
+        f"^(?:[0-9]|[no]$|{'|'.join(word.split()[0] for word in NOT_BEFORE)})"
+    )
+    return before | after
 
 
 _BEFORE: Final = max(map(len, RADICAL_ENDINGS)) + len(")-")
-_MAY_BE_IN_LONGER_NAME: Final = (
-    pl.when(pl.col("start") > 0).then(pl.col("text").str.slice(pl.col("start") - 1, 1)).is_in([*"-)]}"])
-    | (pl.col("text").str.slice("end", 1) == "-")
-).fill_null(value=False)
-"""A cheap sieve: most names stand between blanks."""
 _IN_LONGER_NAME: Final = (
     pl.col("before").str.contains(rf"(?i)(?:{'|'.join(RADICAL_ENDINGS)})[)\]}}]?-?$")
     | pl.col("after").str.contains(rf"(?i)^-(?:[0-9][0-9,']*|[no])-[a-z]*(?:{'|'.join(PARENT_ENDINGS)})(?:[^a-z]|$)")
+    | pl.col("after").str.contains(rf"(?i)^[ -](?:{'|'.join(NOT_BEFORE)})(?:[^a-z]|$)")
     | (pl.col("short") & pl.col("after").str.contains("^-[0-9]"))
 )
 

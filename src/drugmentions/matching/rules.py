@@ -1,8 +1,8 @@
 """The named rules: which there are, and which a profile or a configuration switches on.
 
 To the names of a drug list, in this order: `punctuation`, `salts`, `spelling`, `unusable_names`, `stop_names`,
-`class_names` (`names.py`). To what stands in a title: `short_names`, `locants`, `salts` (`engine.py`). `oracle.py` says
-the same slowly.
+`stop_synonyms`, `class_names` (`names.py`). To what stands in a title: `short_names`, `locants`, `salts` (the
+engines). `oracle.py` says the same slowly.
 """
 
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ import polars as pl
 from drugmentions.config import Matching
 from drugmentions.errors import ConfigError
 from drugmentions.matching.normalise import normal_form_expr
-from drugmentions.matching.words import SALTS
+from drugmentions.matching.words import ANIONS, SALTS
 
 
 class MatchRules(NamedTuple):
     """What is applied to titles, and can't be seen in a lexicon's rows.
 
     short_names: short terms count only in capitals or with a digit. salts: words that a span takes along, where they
-    follow a term; none: the rule is off. locants: a term inside a longer chemical name doesn't count.
+    follow a term; none: the rule is off. locants: a term inside a longer name doesn't count.
     """
 
     short_names: bool = True
@@ -33,13 +33,14 @@ class MatchRules(NamedTuple):
 class Rules(NamedTuple):
     """Which rules are on; by default those of `plain`, the five steps of whole-word matching and nothing else.
 
-    stop_words: what `stop_names` drops, in normal form, sorted; known even where the rule is off, for `salts` passes
-    over them, and so that they can be pointed out.
+    stop_words: what `stop_names` drops, and `stop_synonyms` where it isn't the drug's own name, in normal form, sorted;
+    known even where the rules are off, for `salts` passes over them, and so that they can be pointed out.
     """
 
     punctuation: bool = False
     unusable_names: bool = True
     stop_names: bool = False
+    stop_synonyms: bool = False
     class_names: bool = False
     salts: bool = False
     spelling: bool = False
@@ -49,12 +50,13 @@ class Rules(NamedTuple):
 
     def on_titles(self) -> MatchRules:
         """The rules that an engine applies."""
-        return MatchRules(self.short_names, SALTS if self.salts else (), self.locants)
+        salts = SALTS + ANIONS if self.salts else ()
+        return MatchRules(self.short_names, salts, self.locants)
 
 
 PLAIN: Final = Rules()
-_DEFAULT: Final = PLAIN._replace(punctuation=True, salts=True, spelling=True)
-_STRICT: Final = _DEFAULT._replace(stop_names=True, class_names=True, locants=True)
+_DEFAULT: Final = PLAIN._replace(punctuation=True, stop_synonyms=True, salts=True, spelling=True, locants=True)
+_STRICT: Final = _DEFAULT._replace(stop_names=True, class_names=True)
 _PROFILES: Final = {"plain": PLAIN, "default": _DEFAULT, "strict": _STRICT}
 SWITCHES: Final = tuple(name for name in Rules._fields if name != "stop_words")
 BUILT_IN: Final = "built-in"

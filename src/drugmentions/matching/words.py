@@ -23,16 +23,18 @@ EDGES: Final = " \t.,;:*'\"`"
 # Salts.
 
 _ACIDS: Final = _words("""
-    acetate aspartate axetil benzoate besilate besylate bisulfate bitartrate bromide butyrate camsilate
-    camsylate carbonate chloride citrate decanoate diacetate dichloride difumarate dihydrobromide
-    dihydrochloride dimesylate dinitrate dipropionate disoproxil edetate edisylate embonate enanthate esilate
-    estolate esylate etabonate fluoride fumarate furoate gluceptate gluconate glucuronate hemifumarate
-    hemisuccinate hyclate hydrobromide hydrochloride iodide isethionate lactate lactobionate laurate malate
-    maleate medoxomil mesilate mesylate methylbromide methylsulfate mofetil monohydrochloride mononitrate mucate
+    acetate acetonide ascorbate aspartate axetil benzoate besilate besylate bisulfate bitartrate bromide
+    butyrate camsilate camsylate caproate carbonate chloride cipionate citrate cypionate decanoate diacetate
+    dichloride dicitrate difumarate dihydrobromide dihydrochloride dimesylate dinitrate dipropionate
+    disoproxil disulfate edetate edisylate embonate enantate enanthate esilate estolate esylate etabonate
+    fluoride fumarate furoate gentisate gluceptate gluconate glucuronate glycolate hemifumarate hemisuccinate
+    hemisulfate hexacetonide hippurate hyclate hydrobromide hydrochloride hydroiodide iodide isethionate
+    lactate lactobionate laurate malate maleate malonate mandelate medoxomil mesilate mesylate methiodide
+    methochloride methylbromide methylsulfate metilsulfate mofetil monohydrochloride mononitrate mucate
     napadisylate napsilate napsylate nicotinate nitrate oleate orotate oxalate oxoglurate palmitate pamoate
     pentahydrate phosphate pidolate pivalate pivoxil propionate proxetil saccharate salicylate stearate
-    succinate sulfate sulphate tannate tartrate teoclate tosilate tosylate triacetate trihydrochloride
-    undecanoate valerate xinafoate
+    subsalicylate succinate sulfate sulphate tannate tartrate tebutate teoclate tosilate tosylate triacetate
+    trihydrochloride undecanoate valerate xinafoate
 """)
 _BASES: Final = _words("""
     calcium diolamine dipotassium disodium erbumine meglumine potassium sodium trisodium trometamol tromethamine
@@ -42,6 +44,17 @@ _WATERS: Final = _words("""
 """)
 SALTS: Final = _ACIDS + _BASES + _WATERS
 """Words that name a salt, an ester or a hydrate of the substance before them."""
+
+ANIONS: Final = _words("""
+    aminonucleoside arsenate arsenite azide bicarbonate bisulfite borate bromate chlorate chromate cyanate
+    cyanide dichromate dioxide diphosphate disulfide disulphide epoxide ferricyanide ferrocyanide glucuronide
+    heptahydrate hexachloride hexahydrate hydride hydroperoxide hydroxide hypochlorite iodate lactone
+    metabisulfite metavanadate monophosphate monoxide nitride nitrite oxide oxime pentachloride pentoxide
+    perchlorate permanganate peroxide persulfate pyrophosphate selenate selenide selenite silicate sulfide
+    sulfite sulfone sulfoxide sulphide sulphite tetrachloride tetroxide thiocyanate thiosulfate trichloride
+    trifluoride trioxide triphosphate tungstate vanadate
+""")
+"""Words that a span takes along as well, but without which the rest isn't a name of the same: carbon tetrachloride."""
 
 SALTS_IN_A_ROW: Final = 3
 """So many of them, at most, follow a name: `sodium phosphate dihydrate`."""
@@ -62,8 +75,16 @@ NO_NAMES: Final = _words("""
 """)
 """Endings likewise: `dimethyl fumarate` isn't `dimethyl`, nor `oleic chloride` `oleic`."""
 
+COUNTERIONS: Final = _words("acetate carbonate nitrate phosphate sulfate sulphate")
+"""Salts that mostly stand in the names of others, and aren't looked for where a list has the acid."""
+
 ACID: Final = "(?:[^ ]+ ){0,2}[a-z]{2,}"
 """What stands before `ic acid`, and before `ate` in the name of its salts: valproic acid, valproate."""
+
+
+SODIUM: Final = ("potassium", "sodium")
+SODIUM_SALT: Final = "[a-z]{3,}(?:ate|ide|barbital|barbitone|pental|pentone)"
+"""What may be a salt of one of these, and then stands behind it: sodium valproate, sodium thiopental."""
 
 
 # Spelling.
@@ -78,6 +99,8 @@ SPELLINGS: Final = (
     (" ciclo", " cyclo"),
     ("oxicillin", "oxycillin"),
     ("thalidone", "talidone"),
+    ("chol", "col"),
+    ("micin", "mycin"),
     ("amfetamin", "amphetamin"),
     ("ethinyl", "ethynyl"),
     (" aluminum ", " aluminium "),
@@ -92,6 +115,13 @@ SPELLINGS: Final = (
 
 SPELLINGS_AT_ONCE: Final = 3
 """A name that holds letters of more pairs is left as it is: each pair doubles what is looked for."""
+
+STEM: Final = "[a-z]{4,}"
+ENDS: Final = ("ine", "in")
+"""The ends of a name of one word, after a stem, that stand for each other: bupivacaine, bupivacain."""
+
+LETTERED: Final = "[a-z]{3,}(?:cidin|cillin|icin|mycin|myxin|sporine?)"
+"""An antibiotic that a letter follows, and that titles name without it: amphotericin B."""
 
 CODE_LETTERS: Final = "[a-z]{2,5}"
 CODE_DIGITS: Final = "[0-9]{3,}"
@@ -163,6 +193,9 @@ RADICAL_ENDINGS: Final = _words("""
     yl oxy oxo amino imino thio chloro fluoro bromo iodo nitro hydro aza
 """)
 """A name that directly follows one of these, but for a closing bracket or a hyphen, is the end of a longer one."""
+
+NOT_BEFORE: Final = ("releasing factor", "releasing hormone", "releasing peptide", "syndrome", "syndromes")
+"""A name before one of these, a blank or hyphen between, is a part of that: serotonin syndrome."""
 
 PARENT_ENDINGS: Final = ("ate", "ide")
 """A name that is followed by a locant between hyphens and a word of these endings is the beginning of a longer one."""
