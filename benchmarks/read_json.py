@@ -8,14 +8,12 @@ what a way kept busy: processor time, that of worker processes too, by time on t
 
 import argparse
 import os
-import random
 import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
 
-import polars as pl
-from corpus import CHUNK, drug_names, titles_frame, zipf_pool
+from corpus import Titles, convert
 
 from drugmentions.model import SourceFile
 from drugmentions.sources import pieces, workers
@@ -33,16 +31,6 @@ class Took(NamedTuple):
 
     clock: float
     processor: float
-
-
-def write_array(path: Path, titles: int) -> None:
-    pool = zipf_pool(random.Random(1), drug_names(random.Random(1), 10_000))
-    with path.open("w", encoding="utf-8") as file:
-        for first in range(0, titles, CHUNK):
-            frame = titles_frame(pool, pl.Series(["Journal of Arrays"]), first, min(CHUNK, titles - first), 1)
-            lines = frame.write_ndjson().rstrip().replace("\n", ",\n")
-            file.write(("[\n" if first == 0 else ",\n") + lines)
-        file.write("\n]\n")
 
 
 def took(files: list[SourceFile], large: int) -> Took:
@@ -64,8 +52,7 @@ if __name__ == "__main__":
     parser.add_argument("--repeat", type=int, default=3)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        array = Path(directory) / "pubmed.json"
-        write_array(array, arguments.titles)
+        array = convert(Titles(Path(directory) / "pubmed.csv").grow(titles=arguments.titles), "json")
         size = array.stat().st_size
         planned = [detect(found) for found in locate([str(array)], Path("/nowhere")).files]
         timings = [{way: took(planned, large) for way, large in WAYS.items()} for _ in range(arguments.repeat)]

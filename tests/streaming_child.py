@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from drugmentions import assemble, cache, extract, run
+from drugmentions import assemble, cache, extract, run, sorted_runs
 from drugmentions.graph import writing
 
 STEPS = {"part-written": "match", "batch-done": "assemble"}
@@ -42,9 +42,9 @@ class Peaks(threading.Thread):
 def collecting(stage: Any) -> Any:
     """The same stage, which holds all that it gives."""
 
-    def collected(*arguments: Any, **options: Any) -> pl.LazyFrame:
-        plan: pl.LazyFrame = stage(*arguments, **options)
-        return plan.collect().lazy()
+    def collected(*arguments: Any, **options: Any) -> Any:
+        given = stage(*arguments, **options)
+        return given.collect().lazy() if isinstance(given, pl.LazyFrame) else list(given)
 
     return collected
 
@@ -57,7 +57,9 @@ def main(broken: str, inputs: str, out: str) -> None:
     ):
         if step == broken:
             setattr(module, name, collecting(getattr(module, name)))
-    extract.ROW_GROUP, writing.BUCKET = 1_000, 4_000  # type: ignore[misc]  # so that little is in flight
+    # So that little is in flight.
+    extract.ROW_GROUP, writing.BUCKET, writing._ROW_GROUP = 1_000, 4_000, 1_000  # type: ignore[misc]
+    sorted_runs.RUN, sorted_runs.GROUP = 4_000, 200  # type: ignore[misc]
     peaks = Peaks()
     extract.failpoint = cache.failpoint = peaks.pass_by  # type: ignore[attr-defined]
     peaks.start()

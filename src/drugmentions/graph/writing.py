@@ -22,6 +22,8 @@ BUCKET: Final = 150_000
 """Mentions that are sorted at a time, if no drug has more: some 200 MB. A drug's mentions are never parted."""
 FEW: Final = 4
 """So many buckets at most are filtered out of mentions that aren't in long runs sorted by drug."""
+_ROW_GROUP: Final = 50_000
+"""Mentions of the table that are held until they are written."""
 _RUNS: Final = "runs.parquet"
 
 
@@ -118,7 +120,7 @@ def write_graph(
             file.write(TAIL)
 
     tables = register_io_source(write_lines_and_yield_tables, schema=MENTION)
-    tables.sink_parquet(table, compression="lz4")
+    tables.sink_parquet(table, compression="lz4", row_group_size=_ROW_GROUP)
     return drugs.with_columns(pl.concat(lengths))
 
 
