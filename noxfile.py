@@ -84,10 +84,11 @@ def evaluate(session: nox.Session) -> None:
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Benchmarks in short, and whether a ratio fell; `-- --record` records the ratios. More in benchmarks/README.md."""
-    session.install("-e", ".", "ahocorasick_rs", "flashtext2", "duckdb")
+    session.install("-e", ".[fast]", "ahocorasick_rs", "flashtext2", "duckdb")
     measured = session.create_tmp()
     for script, options in {
-        "run_against_peers": "--titles 500000 --terms 1000 --ways loop flash duckdb join scan --repeat 3",
+        "run_against_peers": "--engine polars compiled --titles 500000 --terms 1000 --repeat 3"
+        " --ways loop flash duckdb join scan",
         "growth": "--sizes 100000 400000 --terms 7 10000 --files 1 2000 --shares 0 1 --titles 200000 --repeat 3",
         "incremental": "--titles 200000 --terms 1000 --files 2000",
         "throughput": "--gigabytes 0.1 --terms 1000 --titles 100000",

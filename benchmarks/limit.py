@@ -22,12 +22,11 @@ extract, assemble
 share: of the run's time. mb_s: the CSV's megabytes a second.
 """
 
-import inspect
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 from corpus import Titles, convert, write_drugs
@@ -35,6 +34,7 @@ from measuring import Results, Runs, options, work_directory
 
 import drugmentions as dm
 from drugmentions.extract import write_publications
+from drugmentions.matching.engine import Engine
 from drugmentions.merging import merge
 from drugmentions.model import SourceFile
 from drugmentions.sources.columns import PUBLICATION_FIELDS
@@ -56,7 +56,8 @@ class Stages:
     """The library's functions over one corpus, each as one call. parts: what a run's extracting left of the titles."""
 
     def __init__(self, work: Path, file: SourceFile, parts: pl.LazyFrame, engine: str) -> None:
-        self.work, self.file, self.parts, self.engine = work, file, parts, engine
+        self.work, self.file, self.parts = work, file, parts
+        self.engine = cast("Engine", "auto" if engine == "default" else engine)
         names = pl.read_csv(work / "drugs.csv", infer_schema=False)
         lists = {
             "cut": pl.DataFrame({"drug": ["nosuchname"]}),
@@ -98,12 +99,7 @@ class Stages:
             )
 
     def _mentions(self, stage: str) -> pl.LazyFrame:
-        find: Callable[..., pl.LazyFrame] = dm.find_mentions
-        # named only where there is a choice
-        chosen = {} if self.engine == "default" else {"engine": self.engine}
-        if unknown := set(chosen) - set(inspect.signature(find).parameters):
-            raise SystemExit(f"find_mentions has no {', '.join(unknown)}")
-        return find(self.parts.select(MATCHED), self.lexicons[stage], **chosen)
+        return dm.find_mentions(self.parts.select(MATCHED), self.lexicons[stage], engine=self.engine)
 
 
 def seconds(call: Callable[[], object]) -> float:

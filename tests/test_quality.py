@@ -66,5 +66,5 @@ def test_parts_share_no_title(tmp_path: Path) -> None:
 
 def test_rules_are_switched(tmp_path: Path) -> None:
     rows, said = evaluate(tmp_path, TSV, "--rules")
-    assert len(rows) == 11
+    assert len(rows) == 10
     assert {"default with stop_names", "default without salts"} <= {line[25:53].strip() for line in said.splitlines()}
