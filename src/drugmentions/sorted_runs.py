@@ -19,7 +19,7 @@ def sink_runs(batches: Iterable[pl.DataFrame], schema: pl.Schema, path: Path) ->
     def runs(*_pushed_down: object) -> Iterator[pl.DataFrame]:
         held = [schema.to_frame()]
         for batch in batches:
-            held.append(batch)
+            held.append(_with_own_texts(batch))
             if sum(some.height for some in held) >= RUN:
                 yield _by_drug(held)
                 held = []
@@ -37,6 +37,12 @@ def of_drugs(mentions: pl.LazyFrame, drugs: pl.Series, *, whole_range: bool) -> 
     first, last = pl.lit(drugs.min(), pl.String), pl.lit(drugs.max(), pl.String)
     within = mentions.filter(pl.col("drug").is_between(first, last))
     return within if whole_range else within.filter(pl.col("drug").is_in(drugs.implode()))
+
+
+def _with_own_texts(picked: pl.DataFrame) -> pl.DataFrame:
+    """The same rows with copies of their texts: rows that were picked out of others hold on to the texts of all."""
+    texts = [name for name, dtype in picked.schema.items() if dtype == pl.String]
+    return picked.with_columns(pl.concat_str(name, pl.lit("")) for name in texts)
 
 
 def _by_drug(batches: list[pl.DataFrame]) -> pl.DataFrame:
