@@ -39,6 +39,12 @@ def of_drugs(mentions: pl.LazyFrame, drugs: pl.Series, *, whole_range: bool) -> 
     return within if whole_range else within.filter(pl.col("drug").is_in(drugs.implode()))
 
 
+def collect_picked(mentions: pl.LazyFrame) -> pl.DataFrame:
+    """Few mentions out of many, in memory, without what they were picked out of."""
+    batches = mentions.collect_batches(engine="streaming")
+    return pl.concat([mentions.collect_schema().to_frame(), *map(_with_own_texts, batches)])
+
+
 def _with_own_texts(picked: pl.DataFrame) -> pl.DataFrame:
     """The same rows with copies of their texts: rows that were picked out of others hold on to the texts of all."""
     texts = [name for name, dtype in picked.schema.items() if dtype == pl.String]

@@ -16,10 +16,10 @@ from drugmentions.durable import current_fingerprint
 from drugmentions.graph import encoding
 from drugmentions.graph.form import BETWEEN, HEAD, TAIL
 from drugmentions.model import MENTION, Fingerprint
-from drugmentions.sorted_runs import of_drugs, sink_runs
+from drugmentions.sorted_runs import collect_picked, of_drugs, sink_runs
 
-BUCKET: Final = 150_000
-"""Mentions that are sorted at a time, if no drug has more: some 200 MB. A drug's mentions are never parted."""
+BUCKET: Final = 100_000
+"""Mentions that are sorted at a time, if no drug has more: some 130 MB. A drug's mentions are never parted."""
 FEW: Final = 4
 """So many buckets at most are filtered out of mentions that aren't in long runs sorted by drug."""
 _ROW_GROUP: Final = 50_000
@@ -131,7 +131,7 @@ def _mentions_of(bucket: _Bucket) -> int:
 def _encoded_anew(bucket: _Bucket, sources: Sequence[str]) -> _Written:
     """The lines and rows of drugs whose mentions are sorted and encoded now."""
     drugs = bucket.anew
-    ordered = bucket.mentions.collect(engine="streaming").pipe(encoding.ordered_mentions, drugs)
+    ordered = collect_picked(bucket.mentions).pipe(encoding.ordered_mentions, drugs)
     if drugs.height == 1 and bucket.copied.is_empty() and ordered.height > encoding.PIECE:
         return _Written(encoding.as_table(ordered, drugs), partial(encoding.write_pieces, ordered, drugs, sources))
     return _Written(encoding.as_table(ordered, drugs), encoding.drug_lines(ordered, drugs, sources))
@@ -152,7 +152,7 @@ def _copied(drugs: pl.DataFrame, standing: Standing) -> _Written:
     lines = stretch.str.split(BETWEEN.decode()).explode()
     stretch_rows = pl.scan_parquet(standing.table, glob=False).slice(first, last - first)
     rows = of_drugs(stretch_rows, drugs["drug"], whole_range=False)
-    return _Written(rows.collect(engine="streaming"), lines.gather(drugs["line"] - line))
+    return _Written(collect_picked(rows), lines.gather(drugs["line"] - line))
 
 
 def _combined(bucket: _Bucket, anew: _Written, copied: _Written) -> _Written:

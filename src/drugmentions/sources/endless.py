@@ -1,6 +1,6 @@
 """Tell files with endless lines, of which Polars would hold copies in memory, from files that may be scanned."""
 
-import mmap
+import os
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +9,8 @@ from drugmentions.sources.streams import UnreadableError, read_bytes
 
 WINDOW: Final = 8 << 20
 """Every so many bytes there has to be a line's end."""
+_LOOK: Final = 1 << 14
+"""Bytes that are looked at together; a mapped file would count as memory by the megabytes that each look maps."""
 
 
 def has_endless_lines(file: SourceFile) -> bool:
@@ -21,11 +23,15 @@ def has_endless_lines(file: SourceFile) -> bool:
 def _has_short_lines(path: str) -> bool:
     """By a look at the start of each window: next to nothing is read."""
     try:
-        with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-            starts = range(0, len(text) - WINDOW, WINDOW)
-            return all(text.find(b"\n", start, start + WINDOW) >= 0 for start in starts)
-    except (OSError, ValueError):
+        with Path(path).open("rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            return all(_has_line_end(file.fileno(), start) for start in range(0, size - WINDOW, WINDOW))
+    except OSError:
         return False
+
+
+def _has_line_end(file: int, start: int) -> bool:
+    return any(b"\n" in os.pread(file, _LOOK, at) for at in range(start, start + WINDOW, _LOOK))
 
 
 def _unpacks_to_short_lines(file: SourceFile) -> bool:
