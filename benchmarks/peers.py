@@ -184,6 +184,8 @@ def ripgrep(drugs: str, titles: str) -> int:
         patterns.flush()
         command = ["rg", "--count-matches", "--no-filename", "-i", "-w", "-F", "-f", patterns.name, titles]
         done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    if done.returncode > 1:  # 1: it found nothing
+        raise SystemExit("ripgrep failed")
     return int(done.stdout or 0)
 
 

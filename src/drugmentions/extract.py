@@ -2,6 +2,7 @@
 
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from drugmentions.failpoints import failpoint
 from drugmentions.matching.engine import Matcher
 from drugmentions.matching.lexicon import Lexicon, build_lexicon
 from drugmentions.matching.rules import PLAIN, Rules
-from drugmentions.model import MENTION_PART, PUBLICATION, RAW_LIMIT, REJECT, Batch, FileCounts, Parts, SourceFile
+from drugmentions.model import MENTION_PART, PUBLICATION, RAW_LIMIT, REJECT, Batch, FileCounts, Part, Parts, SourceFile
 from drugmentions.sorted_runs import sink_runs
 from drugmentions.sources.columns import DRUG_FIELDS, PUBLICATION_FIELDS
 from drugmentions.sources.conform import conform
@@ -60,10 +61,11 @@ def extract(
     ):
         counts = write_publications(batch.files, publications_part, rejects_part, scratch)
     failpoint("part-written")
-    unmatched = Parts(
-        _with_unread_marked(batch, rejects), tuple(counts), seal(publications), seal(rejects), mentions=None, matched=""
-    )
-    return match(unmatched, matcher, parts, on_rows=on_rows)
+    marked = _with_unread_marked(batch, rejects)
+    with ThreadPoolExecutor(1) as beside:  # flushing and hashing leave the cores to the search
+        sealed = beside.submit(lambda: (seal(publications), seal(rejects)))
+        mentions = _matched_part(publications, batch.name, counts, matcher, parts, on_rows)
+    return Parts(marked, tuple(counts), *sealed.result(), mentions, matcher.digest)
 
 
 def _with_unread_marked(batch: Batch, rejects: Path) -> Batch:
@@ -82,11 +84,24 @@ def match(
     on_rows: Callable[[int], None] = lambda _rows: None,
 ) -> Parts:
     """Find the mentions of a batch's publications, and leave them as a Parquet file under `directory`."""
-    mentions = part_path(directory, parts.batch.name, "mentions", matcher.digest)
-    matcher.expect(sum(counts.publications for counts in parts.counts))
+    publications = Path(parts.publications.path)
+    mentions = _matched_part(publications, parts.batch.name, parts.counts, matcher, directory, on_rows)
+    return msgspec.structs.replace(parts, mentions=mentions, matched=matcher.digest)
+
+
+def _matched_part(
+    publications: Path,
+    batch: str,
+    counts: Iterable[FileCounts],
+    matcher: Matcher,
+    directory: Path,
+    on_rows: Callable[[int], None],
+) -> Part:
+    mentions = part_path(directory, batch, "mentions", matcher.digest)
+    matcher.expect(sum(count.publications for count in counts))
     with replacing(mentions, durable=False) as mentions_part:
-        write_mentions(Path(parts.publications.path), matcher, mentions_part, on_rows=on_rows)
-    return msgspec.structs.replace(parts, mentions=seal(mentions), matched=matcher.digest)
+        write_mentions(publications, matcher, mentions_part, on_rows=on_rows)
+    return seal(mentions)
 
 
 def part_path(directory: Path, batch: str, kind: str, matched: str = "") -> Path:
