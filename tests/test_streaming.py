@@ -41,7 +41,7 @@ MAY_GATHER = {
         "anti-join",
         "multiplexer",
     },  # a row a drug; those in official titles
-    ("graph.writing", "_encoded_anew"): {"anti-join", "multiplexer"},  # of a bucket's mentions
+    ("sorted_runs", "collect_picked"): {"anti-join", "multiplexer"},  # of a bucket's mentions
     ("changes", "mention_changes"): {"group-by"},  # a row a drug
 }
 """Steps that may hold more than a few batches of rows, and what of."""
