@@ -1,6 +1,6 @@
 """The drug lists of a run: read, and made a lexicon, only once that is needed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from hashlib import sha256
 from typing import NamedTuple
@@ -32,8 +32,18 @@ class _Read(NamedTuple):
 class DrugLists:
     """The drug lists of a run, and what earlier runs made of them."""
 
-    def __init__(self, files: Sequence[SourceFile], config: Config, store: Store, workspace: Workspace) -> None:
+    def __init__(
+        self,
+        files: Sequence[SourceFile],
+        config: Config,
+        store: Store,
+        workspace: Workspace,
+        *,
+        on_trouble: Callable[[str], None] = lambda _message: None,
+    ) -> None:
+        """`on_trouble` is told where the engine that is to match doesn't start."""
         self.files = files
+        self._on_trouble = on_trouble
         check_engine(config.matching.engine)
         self._engine = config.matching.engine
         self._rules = build_rules(config.matching)
@@ -63,12 +73,7 @@ class DrugLists:
     @cached_property
     def matcher(self) -> Matcher:
         """What finds the lexicon's mentions."""
-        return Matcher(self.lexicon, self._overlaps, self._engine)
-
-    @property
-    def trouble(self) -> Exception | None:
-        """Why the engine that was to match didn't start."""
-        return self.matcher.trouble if "matcher" in vars(self) else None
+        return Matcher(self.lexicon, self._overlaps, self._engine, on_trouble=self._on_trouble)
 
     @property
     def _known(self) -> bool:

@@ -70,7 +70,7 @@ def run(
             check_space(out, planned, previous)
         failpoint("planned")
         with workspace.opened():
-            lists = DrugLists(planned.drug_lists, config, store, workspace)
+            lists = DrugLists(planned.drug_lists, config, store, workspace, on_trouble=progress.warning)
             with clock.timed("extract"):
                 planned, parts = bring_up_to_date(inputs, config, planned, store, lists, workspace, progress)
             files = file_reports(planned, [*lists.counts, *(count for some in parts for count in some.counts)])

@@ -95,8 +95,6 @@ class _Step(NamedTuple):
             done = self._extract(batch, unstable)
             parts += [done] if done else []
             self.progress.batch_done(len(batch.files), _size([batch]))
-        if parts and (trouble := self.lists.trouble):
-            self.progress.warning(f"the compiled engine doesn't start, so Polars matched alone: {trouble}")
         return parts, unstable
 
     def _extract(self, batch: Batch, unstable: list[SourceFile]) -> Parts | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
+from drugmentions.cli.narrate import narrator
 from drugmentions.cli.options import ConfigFile, Log, LogFormat, OutputFormat, Profile, Quiet
 from drugmentions.cli.settings import settings
 
@@ -62,7 +63,7 @@ def _mentions(stream: BinaryIO, config: "Config") -> "Iterator[pl.DataFrame]":
     if not config.run.drugs:
         raise NoDrugsError("no drug list named", "name one with --drugs FILE")
     lexicon = read_lexicon(*config.run.drugs, matching=config.matching)
-    matcher = Matcher(lexicon, config.matching.overlaps, config.matching.engine)
+    matcher = Matcher(lexicon, config.matching.overlaps, config.matching.engine, on_trouble=narrator.warn)
     for batch in read_titles(stream):
         found = matcher.find_spans(batch["title"])
         ordered = found.sort("row", "start", "end", "drug")

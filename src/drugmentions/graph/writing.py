@@ -24,7 +24,6 @@ FEW: Final = 4
 """So many buckets at most are filtered out of mentions that aren't in long runs sorted by drug."""
 _ROW_GROUP: Final = 50_000
 """Mentions of the table that are held until they are written."""
-_RUNS: Final = "runs.parquet"
 
 
 class Standing(NamedTuple):
@@ -98,7 +97,10 @@ def write_graph(
     the same there are copied. in_runs: whether the mentions come from long `sorted_runs`. The JSON is the same to the
     byte, the table in rows and order, whatever order the mentions come in, and whatever is copied.
     """
-    buckets = _by_bucket(mentions, _with_buckets(_with_standing(drugs, standing)), None if in_runs else scratch)
+    placed = _with_buckets(_with_standing(drugs, standing))
+    if not in_runs and placed["bucket"].n_unique() > FEW:
+        mentions = _in_runs(mentions, placed, scratch / "runs.parquet")
+    buckets = _by_bucket(mentions, placed)
     lengths = [pl.Series("bytes", dtype=pl.Int64)]
 
     def encode(bucket: _Bucket) -> _Written:
@@ -203,20 +205,20 @@ def _with_buckets(drugs: pl.DataFrame) -> pl.DataFrame:
     return drugs.with_columns(bucket=pl.struct(middle // BUCKET, large).rle_id())
 
 
-def _by_bucket(mentions: pl.LazyFrame, drugs: pl.DataFrame, scratch: Path | None) -> Iterator[_Bucket]:
-    """Part drugs, and the mentions of those that are encoded anew, by bucket.
+def _in_runs(mentions: pl.LazyFrame, drugs: pl.DataFrame, path: Path) -> pl.LazyFrame:
+    """The mentions of drugs that are encoded anew, laid down in sorted runs.
 
-    Each bucket is filtered out of the mentions; where there are many, out of a file of sorted runs made of these, if
-    there is a place for it. (Parting all at once by PartitionBy holds nearly all of them in memory: 2.4 GB of 10
-    million.)
+    (Parting them into files of buckets by PartitionBy holds nearly all of them in memory: 2.4 GB of 10 million.)
     """
+    anew = drugs.filter(pl.col("line").is_null())["drug"]
+    wanted = of_drugs(mentions, anew, whole_range=len(anew) == drugs.height)
+    sink_runs(wanted.collect_batches(engine="streaming"), wanted.collect_schema(), path)
+    return pl.scan_parquet(path, glob=False)
+
+
+def _by_bucket(mentions: pl.LazyFrame, drugs: pl.DataFrame) -> Iterator[_Bucket]:
+    """Part drugs by bucket, and filter out the mentions of those that are encoded anew."""
     stands = pl.col("line").is_not_null()
-    buckets = drugs.partition_by("bucket", maintain_order=True)
-    if scratch and len(buckets) > FEW:
-        names = drugs.filter(~stands)["drug"]
-        wanted = of_drugs(mentions, names, whole_range=len(names) == drugs.height)
-        sink_runs(wanted.collect_batches(engine="streaming"), wanted.collect_schema(), scratch / _RUNS)
-        mentions = pl.scan_parquet(scratch / _RUNS, glob=False)
-    for bucket in buckets:
+    for bucket in drugs.partition_by("bucket", maintain_order=True):
         anew, copied = bucket.filter(~stands), bucket.filter(stands)
         yield _Bucket(anew, copied, of_drugs(mentions, anew["drug"], whole_range=copied.is_empty()))

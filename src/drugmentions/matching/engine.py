@@ -1,6 +1,6 @@
 """Find a lexicon's terms in titles by the engine that pays: Polars alone, or a compiled loop where numba is there."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Final, Literal
@@ -34,12 +34,23 @@ class Matcher:
 
     trouble: Exception | None = None
 
-    def __init__(self, lexicon: Lexicon, overlaps: Overlaps = "longest", engine: Engine = "auto") -> None:
-        """Raise MissingExtraError where the engine asked for isn't installed."""
+    def __init__(
+        self,
+        lexicon: Lexicon,
+        overlaps: Overlaps = "longest",
+        engine: Engine = "auto",
+        *,
+        on_trouble: Callable[[str], None] = lambda _message: None,
+    ) -> None:
+        """Raise MissingExtraError where the engine asked for isn't installed.
+
+        `on_trouble` is told, from any thread, where `auto` finds that the compiled engine doesn't start.
+        """
         check_engine(engine)
         self.lexicon = lexicon
         self.overlaps = overlaps
         self._engine = engine
+        self._on_trouble = on_trouble
         self._expected = self._searched = 0
         self._start: Thread | None = None
         self._starting = Lock()
@@ -110,6 +121,8 @@ class Matcher:
                     self._finder = Finder(self.lexicon, longest=self.overlaps == "longest")
                 except Exception as error:  # noqa: BLE001  # whatever it is, the other engine finds the same
                     self.trouble = error
+                    if self._engine == "auto":
+                        self._on_trouble(f"the compiled engine doesn't start, so Polars matches alone: {error}")
 
     def _match_slice(self, batch: pl.DataFrame, column: str) -> pl.DataFrame:
         found = self.find_spans(batch[column])
