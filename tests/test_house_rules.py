@@ -37,7 +37,7 @@ def test_no_row_loops_no_pandas_no_regex_over_data(path: Path) -> None:
     assert called & ROW_LOOPS == set()
     modules = {name.partition(".")[0] for node in ast.walk(tree) for name in imported(node)} | set(imported(tree))
     assert not modules & (
-        {"pandas", "pyarrow"} if name_of(path) in COMPILED else {"pandas", "pyarrow", "numpy", "numba"}
+        {"pandas", "pyarrow"} if name_of(path) in COMPILED else {"pandas", "pyarrow", "numpy", "numba", "nanoarrow"}
     )
     assert name_of(path) in COMPILED or not any(
         module.endswith((".kernel", ".compiled_engine")) for module in imported(tree)

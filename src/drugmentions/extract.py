@@ -150,7 +150,8 @@ def search(publications: pl.LazyFrame, matcher: Matcher, *, on_rows: Callable[[i
     """
 
     def found(batch: pl.DataFrame) -> pl.DataFrame:
-        batch = batch.filter(~pl.col("deleted"))
+        if batch["deleted"].any():
+            batch = batch.filter(~pl.col("deleted"))
         on_rows(batch.height)
         return pl.concat(_found_in(batch, column, matcher) for column in columns)
 
@@ -162,7 +163,7 @@ def search(publications: pl.LazyFrame, matcher: Matcher, *, on_rows: Callable[[i
 
 def _found_in(publications: pl.DataFrame, column: str, matcher: Matcher) -> pl.DataFrame:
     """What is found in one column of publications: `MENTION_PART`."""
-    found = matcher.match(publications.filter(pl.col(column).is_not_null()), column)
+    found = matcher.match(publications, column)
     return found.select(pl.lit(column).alias("found_in") if name == "found_in" else name for name in MENTION_PART)
 
 

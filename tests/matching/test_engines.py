@@ -208,6 +208,47 @@ def test_what_has_no_room_in_the_compiled_engine_is_found_by_the_other(title: st
     assert len(found) == title.count("ethanol") + title.count("5-FU")
 
 
+@pytest.mark.parametrize("filler", ["x", " ", "é", "日"])
+@pytest.mark.parametrize("name", ["5-FU", "ethanol", "nitric oxide", "acide éthacrynique"])
+def test_a_name_is_found_wherever_it_stands_in_words_of_eight_bytes(name: str, filler: str) -> None:
+    ends = ["", " a", f". {filler * 70}"]
+    titles = [f"a {filler * length} {name}{end}" for length in range(140) for end in ends]
+    found = by_engine(titles, lexicon_of([(name, ""), ("other", "")]))
+    places = [[(match.start, match.end) for match in matches] for matches in found]
+    assert places == [[(length + 3, length + 3 + len(name))] for length in range(140) for _ in ends]
+
+
+@pytest.mark.parametrize("shift", range(12))
+def test_words_that_differ_in_one_letter_are_told_apart(shift: int) -> None:
+    word = "abcdefghijklmnopqrstu"
+    others = [word[:place] + "z" + word[place + 1 :] for place in range(len(word))]
+    titles = ["x" * shift + " " + some for some in [word, *others, word[:-1], word + "v"]]
+    found = by_engine(titles, lexicon_of([(word, "")]))
+    assert [len(matches) for matches in found] == [1] + [0] * (len(titles) - 1)
+
+
+def test_titles_in_chunks_slices_and_among_nulls_are_found_where_they_are() -> None:
+    whole = pl.Series(["Ethanol", None, "x", "a longer title that names ethanol", "é ethanol"] * 7)
+    chunks = pl.concat([whole, whole.slice(3, 20), whole.filter(whole != "x")], rechunk=False)
+    titles = chunks.slice(2)
+    by = {name: engine.Matcher(lexicon_of(ENTRIES), engine=name).find_spans(titles) for name in ("polars", "compiled")}
+    assert by["compiled"].rows() == by["polars"].rows()
+    assert titles.n_chunks() > 1
+    rows = by["compiled"]["row"].to_list()
+    assert rows == [row for row, title in enumerate(titles) if title and "ethanol" in title.lower()]
+
+
+def test_characters_are_learnt_in_any_number_and_kept() -> None:
+    finder = compiled_engine.Finder(lexicon_of(ENTRIES), longest=True)
+    letters = [chr(code) for code in range(0x4E00, 0x5E00)]
+    titles = pl.Series(["".join(letters[at : at + 16]) + " ethanol" for at in range(0, len(letters), 16)] * 2)
+    for _ in range(2):
+        found, left = finder.find(titles)
+        assert left.is_empty()
+        assert found["row"].to_list() == list(range(len(titles)))
+        assert found["start"].unique().to_list() == [17]
+
+
 def test_many_mentions_fill_the_room_again_and_again() -> None:
     titles = ["ethanol, epinephrine, nitric oxide, DNP, adrenaline", "nothing"] * 3_000
     found = by_engine(titles, lexicon_of(ENTRIES))

@@ -1,24 +1,39 @@
 """Find a lexicon's terms in titles by the compiled loop of `kernel.py`; needs numba, of the extra `fast`."""
 
+import sys
+from collections.abc import Iterator
+from threading import Lock
 from typing import Final
 
+import nanoarrow
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from drugmentions.matching import kernel
 from drugmentions.matching.lexicon import Lexicon
-from drugmentions.matching.normal_titles import NormalTitles, normal_titles
-from drugmentions.matching.normalise import ASCII_TOKENS, GAP_SIGNS
+from drugmentions.matching.normalise import GAP_SIGNS, normal_characters_expr
 from drugmentions.matching.words import NOT_BEFORE, PARENT_ENDINGS, RADICAL_ENDINGS, SALTS_IN_A_ROW
 
 _SLOTS: Final = 4
 _SIEVE: Final = 32
 """Slots, and bits of the sieve, for each anchor, at least."""
-_BORDER: Final = "\x01"
-"""Stands for a border beyond ASCII: it is no sign that any rule knows."""
-_KINDS: Final = {r"[\p{Lu}\p{Lt}]": "A", r"\p{N}": "0", r"\p{Ll}": "a", r"[^\x00-\x7F]": " "}
-"""What is to be known of a character of a title: an ASCII one of its kind stands for it."""
+_KINDS: Final = {
+    r"[^\p{L}\p{N}\p{M}]": " ",
+    r"[\p{Lu}\p{Lt}]": "A",
+    r"\p{N}": "0",
+    r"\p{Ll}": "a",
+    r"\p{M}": chr(kernel.MARK),
+    r"[^\x00-\x7F]": " ",
+}
+"""What is to be known of a character of a title: an ASCII one stands for its kind."""
+_CODE_POINTS: Final = sys.maxunicode + 1
+_NO_CHARACTERS: Final = kernel.Characters(
+    kinds=np.zeros(_CODE_POINTS, np.uint8),
+    sizes=np.zeros(_CODE_POINTS, np.uint8),
+    places=np.zeros(_CODE_POINTS, np.int32),
+    texts=np.zeros(0, np.uint8),
+)
 
 
 class Finder:
@@ -32,53 +47,75 @@ class Finder:
         self._rules = kernel.OnTitles(
             salts_in_a_row=SALTS_IN_A_ROW if lexicon.rules.salts else 0, locants=lexicon.rules.locants, longest=longest
         )
+        self._characters = _with(_NO_CHARACTERS, np.arange(128))
+        self._learning = Lock()
         self.find(pl.Series(["compiled now, or loaded"]))
 
     def find(self, titles: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
         """What stands in the titles that are searched here, as `Matcher.find_spans` says it; and the rows of others."""
-        normal = normal_titles(titles)
-        text, lengths = _text_of(normal)
-        others = _others_of(normal, titles)
-        left = np.zeros(len(lengths), np.bool_)
-        frames, title, start = [], 0, 0
-        while title < len(lengths):
-            room = _room_for(len(lengths) - title)
-            count, title, start = kernel.search(
-                text, lengths, others, start, title, self._tables, self._rules, _BESIDE, left, room
-            )
-            frames.append(pl.DataFrame({name: part[:count] for name, part in room._asdict().items()}))
-        found = pl.concat(frames) if frames else pl.DataFrame(schema=dict.fromkeys(kernel.Spans._fields, pl.UInt32))
-        names = self._names[found["term"]]
-        rows = normal.rows.gather(found["title"]).alias("row")
-        spans = found.select(rows, names["drug"], "start", "end", names["term"])
-        ordered = spans if normal.beyond_ascii == len(normal.rows) else spans.sort("row", maintain_order=True)
-        return ordered, normal.rows.filter(pl.Series(left))
+        found = [pl.DataFrame(schema=dict.fromkeys(kernel.Spans._fields, pl.UInt32))]
+        left, first = [pl.Series(dtype=pl.UInt32)], 0
+        for views, buffers in _arrow_of(titles):
+            spans, others = self._find(kernel.Titles(views, _addresses(buffers)))
+            found.append(spans.with_columns(pl.col("title") + first))
+            left.append(others + first)
+            first += len(views)
+        spans = pl.concat(found)
+        names = self._names[spans["term"]]
+        return spans.select(pl.col("title").alias("row"), names["drug"], "start", "end", names["term"]), pl.concat(left)
+
+    def _find(self, titles: kernel.Titles) -> tuple[pl.DataFrame, pl.Series]:
+        """Spans in an array of titles, sorted: `title, start, end, term`; and the titles that aren't searched here."""
+        count = len(titles.views)
+        asked, state = np.arange(count), np.zeros(count, np.uint8)
+        frames = [pl.DataFrame(schema=dict.fromkeys(kernel.Spans._fields, pl.UInt32))]
+        while len(asked):
+            characters, unknown = self._characters, np.zeros(_CODE_POINTS, np.uint8)
+            nth: kernel.Int = 0
+            while nth < len(asked):
+                room = _room_for(len(asked) - int(nth))
+                entered, nth = kernel.search(
+                    titles, asked, nth, characters, self._tables, self._rules, _BESIDE, unknown, state, room
+                )
+                frames.append(pl.DataFrame({name: part[:entered] for name, part in room._asdict().items()}))
+            asked = np.flatnonzero(state == kernel.PENDING)
+            state[asked] = 0
+            if len(asked):
+                self._learn(np.flatnonzero(unknown))
+        return pl.concat(frames).sort("title", maintain_order=True), pl.Series(np.flatnonzero(state), dtype=pl.UInt32)
+
+    def _learn(self, codes: NDArray[np.int64]) -> None:
+        """Get to know more characters. Searches that go on have the old arrays."""
+        with self._learning:
+            self._characters = _with(self._characters, codes)
 
 
-def _text_of(titles: NormalTitles) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The titles' bytes, a line feed behind each, and their lengths; of what isn't ASCII only letters and digits."""
-    others = titles.texts.slice(titles.beyond_ascii).str.replace_all(r"[^\p{L}\p{N}\x00-\x7F]", _BORDER)
-    texts = pl.concat([titles.texts.head(titles.beyond_ascii), others, pl.Series([""])])
-    text = texts.str.join("\n").cast(pl.Binary).item()
-    return np.frombuffer(text, np.uint8), texts.head(-1).str.len_bytes().cast(pl.Int64).to_numpy()
-
-
-def _others_of(normal: NormalTitles, titles: pl.Series) -> kernel.Others:
-    """What the loop needs to know of the titles that aren't ASCII."""
-    own = titles.gather(normal.rows.slice(normal.beyond_ascii))
+def _with(known: kernel.Characters, codes: NDArray[np.int64]) -> kernel.Characters:
+    """What is known of these characters, too."""
+    characters = pl.Series([codes.astype("<u4").tobytes().decode("utf-32-le")]).str.split("").explode()
+    normal = characters.to_frame("normal").select(normal_characters_expr(pl.col("normal"))).to_series()
+    normal = normal.str.replace_all(r"[^\p{L}\p{N}\x00-\x7F]", chr(kernel.BORDER))
     for kind, sign in _KINDS.items():
-        own = own.str.replace_all(kind, sign)
-    kinds, kinds_from = _joined(own)
-    uneven = normal.texts.slice(normal.uneven).str.len_chars() + 1
-    return kernel.Others(
-        first=normal.beyond_ascii,
-        uneven=normal.uneven,
-        kinds=kinds,
-        kinds_from=kinds_from,
-        origins=_running(uneven),
-        at=normal.origins["at"].to_numpy(),
-        reach=normal.origins["reach"].to_numpy(),
-    )
+        characters = characters.str.replace_all(kind, sign)
+    kinds, sizes, places = known.kinds.copy(), known.sizes.copy(), known.places.copy()
+    text, running = _joined(normal)
+    kinds[codes] = _joined(characters)[0]
+    sizes[codes] = np.diff(running)
+    places[codes] = len(known.texts) + running[:-1]
+    return kernel.Characters(kinds, sizes, places, np.concatenate([known.texts, text]))
+
+
+def _arrow_of(texts: pl.Series) -> Iterator[tuple[NDArray[np.uint32], list[NDArray[np.uint8]]]]:
+    """The string views and the buffers of texts, where Polars holds them; a null is an empty text."""
+    for chunk in nanoarrow.c_array_stream(texts.fill_null("")):
+        view = chunk.view()
+        first, *buffers = (np.frombuffer(view.buffer(nth), np.uint8) for nth in range(1, view.n_buffers - 1))
+        views = first.view(np.uint32).reshape(-1, 4)[chunk.offset : chunk.offset + chunk.length]
+        yield views, buffers
+
+
+def _addresses(buffers: list[NDArray[np.uint8]]) -> NDArray[np.int64]:
+    return np.array([buffer.ctypes.data for buffer in buffers], np.int64)
 
 
 def _room_for(titles: int) -> kernel.Spans:
@@ -89,40 +126,55 @@ def _room_for(titles: int) -> kernel.Spans:
 def _tables_of(lexicon: Lexicon, ranked: pl.DataFrame) -> kernel.Tables:
     """`ranked`: the rows of terms, those first that are named first."""
     forms = lexicon.forms.join(lexicon.anchors, on="form", maintain_order="left")
-    numbers = forms.select("form", number=pl.int_range(pl.len()))
+    anchors = _words_of(forms["tokens"].list.get(forms["position"])).hashes
+    forms, hashes = forms[np.argsort(anchors, kind="stable")], np.sort(anchors)
+    slots = np.full(_power_of_two(_SLOTS * len(hashes)), ~np.uint64(0))
+    sieve = np.zeros(_power_of_two(_SIEVE * len(hashes)) // 64, np.uint64)
+    kernel.fill_slots(hashes, slots, sieve)
     salts = pl.Series("salts", lexicon.rules.salts, dtype=pl.String)
-    words, starts = _joined(pl.concat([forms["tokens"].explode(), salts.gather(_order_by_hash(salts))]))
-    hashes = kernel.hash_words(words, starts)
-    first = _running(forms["count"])
-    position = forms["position"].cast(pl.Int64).to_numpy()
-    anchors = hashes[first[:-1] + position]
-    chain = np.argsort(anchors, kind="stable")
-    slots = np.full(_power_of_two(_SLOTS * len(chain)), -1, np.int64)
-    sieve = np.zeros(_power_of_two(_SIEVE * len(chain)) // 64, np.uint64)
-    kernel.fill_slots(anchors[chain], slots, sieve)
-    rows = ranked.select("form").with_row_index("row").join(numbers, on="form").sort("number", "row")
-    per_form = numbers.join(rows.group_by("number").len(), on="number", how="left", maintain_order="left")["len"]
+    salts = salts.gather(np.argsort(_words_of(salts).hashes, kind="stable"))
+    words = _words_of(pl.concat([forms["tokens"].explode(), salts]), _allowed(forms["gaps"]))
+    first_salt = forms["count"].sum()
+    numbers = forms.select("form", number=pl.int_range(pl.len()))
+    terms = (
+        ranked.select("form", drug=pl.col("drug").rank("dense"))
+        .with_row_index("term")
+        .join(numbers, on="form")
+        .sort("number", "term")
+    )
+    of_form = terms.group_by("number", maintain_order=True).agg(pl.col("term", "drug").first(), terms=pl.len())
+    columns: dict[int, ArrayLike] = {
+        kernel.POSITION: forms["position"],
+        kernel.COUNT: forms["count"],
+        kernel.LETTERS: words.places[_running(forms["count"])[:-1]],
+        kernel.FLAGS: kernel.SHORT * forms["short"].cast(pl.Int32)
+        + kernel.TAKES_SALTS * forms["takes_salts"].cast(pl.Int32)
+        + kernel.LAST * pl.Series(np.append(hashes[1:] != hashes[:-1], True), dtype=pl.Int32),
+        kernel.TERM: of_form["term"],
+        kernel.DRUG: of_form["drug"],
+        kernel.TERMS: of_form["terms"],
+        kernel.TERMS_FROM: _running(of_form["terms"])[:-1],
+    }
     return kernel.Tables(
-        classes=np.frombuffer(ASCII_TOKENS.replace(" ", "\0").encode() + bytes(range(128, 256)), np.uint8),
+        letters=words.letters,
+        forms=np.stack([np.asarray(columns[number]) for number in range(len(columns))], axis=1).astype(np.int32),
+        slots=slots,
+        sieve=sieve,
         signs=np.array(
             [1 << GAP_SIGNS.find(chr(byte)) if chr(byte) in GAP_SIGNS else 0 for byte in range(256)], np.uint16
         ),
-        words=words,
-        starts=starts,
-        allowed=_allowed(forms["gaps"]),
-        first=first,
-        position=position,
-        short=forms["short"].to_numpy(),
-        takes_salts=forms["takes_salts"].to_numpy(),
-        chain=chain,
-        hashes=anchors[chain],
-        slots=slots,
-        sieve=sieve,
-        salts=hashes[first[-1] :],
-        terms_from=_running(per_form),
-        terms=rows["row"].cast(pl.Int64).to_numpy(),
-        drugs=ranked["drug"].rank("dense").cast(pl.Int64).to_numpy(),
+        salts=words.hashes[first_salt:],
+        salts_at=words.places[first_salt:],
+        terms=terms.select("term", "drug").cast(pl.Int32).to_numpy(order="c"),
     )
+
+
+def _words_of(words: pl.Series, allowed: NDArray[np.uint16] | None = None) -> kernel.Words:
+    """Words for the compiled loop. `allowed`: the signs that the gaps behind the first ones may hold, as bits."""
+    signs = np.zeros(len(words), np.uint16)
+    if allowed is not None:
+        signs[: len(allowed)] = allowed
+    return kernel.words_of(*_joined(words), signs)
 
 
 def _joined(words: pl.Series) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -134,10 +186,6 @@ def _joined(words: pl.Series) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 def _running(lengths: pl.Series) -> NDArray[np.int64]:
     """Running sums, from 0 on."""
     return np.concatenate([np.zeros(1, np.int64), lengths.cast(pl.Int64).cum_sum().to_numpy()])
-
-
-def _order_by_hash(words: pl.Series) -> NDArray[np.int64]:
-    return np.argsort(kernel.hash_words(*_joined(words)), kind="stable")
 
 
 def _allowed(gaps: pl.Series) -> NDArray[np.uint16]:

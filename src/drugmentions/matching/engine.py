@@ -100,7 +100,7 @@ class Matcher:
     @property
     def _is_compiled(self) -> bool:
         if self._engine == "auto":
-            return max(self._expected, self._searched) >= WORTH_COMPILING and _has_numba()
+            return max(self._expected, self._searched) >= WORTH_COMPILING and _has_compiler()
         return self._engine == "compiled"
 
     def _started(self) -> "Finder | None":
@@ -138,13 +138,13 @@ def matched_with(lexicon: str, overlaps: Overlaps) -> str:
 
 def check_engine(engine: Engine) -> None:
     """Raise MissingExtraError where an engine isn't installed."""
-    if engine == "compiled" and not _has_numba():
-        message = "the compiled engine needs numba, which is not installed"
+    if engine == "compiled" and not _has_compiler():
+        message = "the compiled engine needs numba and nanoarrow, which are not both installed"
         raise MissingExtraError(message, "python -m pip install 'drugmentions[fast]', or engine = \"auto\"")
 
 
-def _has_numba() -> bool:
-    return find_spec("numba") is not None
+def _has_compiler() -> bool:
+    return all(find_spec(name) for name in ("numba", "nanoarrow"))
 
 
 def find_mentions(

@@ -1,7 +1,7 @@
-"""The loop over the bytes of titles that numba compiles: tokens, candidates, overlaps, terms.
+"""The loop over the bytes of titles that numba compiles: normal form, tokens, candidates, overlaps, terms.
 
-What is rare and intricate it leaves to the other engine, title by title. It does what `polars_engine.py` does, and both
-are held to `oracle.py`.
+Titles are read where Polars holds them, eight bytes at a time. What is rare and intricate is left to the other engine,
+title by title. It does what `polars_engine.py` does, and both are held to `oracle.py`.
 """
 
 import os
@@ -12,53 +12,77 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import numba
 import numpy as np
+from llvmlite import ir
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
 Places = NDArray[np.int64]
 Hashes = NDArray[np.uint64]
+Int = int | np.int64
 
 LONGEST_TITLE: Final = (1 << 16) - 1
 """Bytes that a title may have here: places in it take 16 bits."""
 CANDIDATES: Final = 1_024
 """Places that a title's candidates, or terms, may take here."""
+BORDER: Final = 1
+"""The byte that stands for a border beyond ASCII: it is no sign that any rule knows."""
+MARK: Final = ord("^")
+"""The kind of a character that belongs to the one before it."""
+LEFT: Final = 1
+"""The state of a title that is left to the other engine."""
+PENDING: Final = 2
+"""The state of a title with characters that aren't known yet."""
 
-_ZERO, _GOLDEN = np.uint64(0), np.uint64(0x9E3779B97F4A7C15)
-_5, _6, _16, _32, _48, _59, _63 = (np.uint64(bits) for bits in (5, 6, 16, 32, 48, 59, 63))
-_ONE, _PLACE = np.uint64(1), np.uint64(0xFFFF)
+_ZERO, _ONE, _PLACE = np.uint64(0), np.uint64(1), np.uint64(0xFFFF)
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_2, _3, _6, _7, _8, _16, _32, _48, _56, _63, _64 = (np.uint64(n) for n in (2, 3, 6, 7, 8, 16, 32, 48, 56, 63, 64))
+_ALL, _SIZE = ~_ZERO, np.uint64(0xFFFFFFFF)
+# In each of eight bytes: its lowest and its highest bit; what carries those from a character on into the highest.
+_LOW, _HIGH = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
+_CAPITAL, _SMALL, _DIGIT = (_LOW * np.uint64(0x80 - ord(first)) for first in "Aa0")
+_AFTER_CAPITALS, _AFTER_SMALL, _AFTER_DIGITS = (_LOW * np.uint64(0x80 - ord(last) - 1) for last in "Zz9")
+_BYTE, _TO_BITS = np.uint64(0xFF), np.uint64(0x0102040810204080)
 _BLANK, _HYPHEN = ord(" "), ord("-")
 _CLOSING: Final = tuple(map(ord, ")]}"))
 
 
-class Tables(NamedTuple):
-    """A lexicon as arrays. Its words are its forms' tokens, form by form, and then the salts; forms are numbers.
+POSITION, COUNT, LETTERS, FLAGS, TERM, DRUG, TERMS, TERMS_FROM = range(8)
+"""Columns of `Tables.forms`: where among a form's words its anchor stands; how many these are; where their letters
+begin; its flags; its first term, and the drug of that; how many terms it has, and where in `Tables.terms`."""
+SHORT, TAKES_SALTS, LAST = 1, 2, 4
+"""Flags: two switches as in `Lexicon`; it is the last of those whose anchors have one hash."""
 
-    classes: for each byte its lower-case letter or digit, 0 for a border. signs: for each byte its bit among
-    `GAP_SIGNS`. words, starts: word i is `words[starts[i]:starts[i + 1]]`. allowed: the signs that the gap behind a
-    word may hold. first: a form's first word, and the first salt. position: where in the form its anchor stands.
-    short, takes_salts: as in `Lexicon`. chain: forms by the hash of their anchors; hashes: those. slots: an
-    open-addressing table of places in `chain` by hash, -1 where free. sieve: a bit for each hash. salts: sorted hashes
-    of the salts, which stand in that order. terms_from, terms: the rows of terms of form i are
-    `terms[terms_from[i]:terms_from[i + 1]]`. drugs: each row's.
+
+class Words(NamedTuple):
+    """Words as letters.
+
+    letters: at a word's place stands its size in bytes and, from bit 32 on, the signs that the gap behind it may hold;
+    then its UTF-8, eight bytes in each, the first in the lowest bits, behind its end zeros. hashes: of each word.
     """
 
-    classes: Bytes
-    signs: NDArray[np.uint16]
-    words: Bytes
-    starts: Places
-    allowed: NDArray[np.uint16]
-    first: Places
-    position: Places
-    short: NDArray[np.bool_]
-    takes_salts: NDArray[np.bool_]
-    chain: Places
+    letters: Hashes
+    places: Places
     hashes: Hashes
-    slots: Places
+
+
+class Tables(NamedTuple):
+    """A lexicon as arrays, such that few places far apart are looked at.
+
+    letters: as in `Words`, of the forms' tokens, form by form, and of the salts. forms: one row each, sorted by the
+    hash of their anchors. slots: an open-addressing table by hash, in each the upper half of the hash, and the first
+    form that has it; all bits where free. sieve: a bit for each hash. signs: for each byte its bit among `GAP_SIGNS`.
+    salts: sorted hashes of the salts; salts_at: their places in `letters`. terms: rows of terms, and their drugs.
+    """
+
+    letters: Hashes
+    forms: NDArray[np.int32]
+    slots: Hashes
     sieve: Hashes
+    signs: NDArray[np.uint16]
     salts: Hashes
-    terms_from: Places
-    terms: Places
-    drugs: Places
+    salts_at: Places
+    terms: NDArray[np.int32]
 
 
 class OnTitles(NamedTuple):
@@ -84,22 +108,25 @@ class Beside(NamedTuple):
     not_before: Places
 
 
-class Others(NamedTuple):
-    """The titles beyond ASCII, which come last: from `first` on, and from `uneven` on those whose places change.
+class Titles(NamedTuple):
+    """An Arrow array of string views without nulls. buffers: the addresses of its texts."""
 
-    kinds: their own characters, for each an ASCII one that is a capital, a small letter or a digit if it is.
-    kinds_from: where each title's start. origins: where in `at` and `reach` each uneven title's normal characters
-    start; these are where a token that begins with the character starts in the title, and where one that ends with it
-    ends.
+    views: NDArray[np.uint32]
+    buffers: Places
+
+
+class Characters(NamedTuple):
+    """What is known of characters, by code point.
+
+    kinds: an ASCII character that is a capital, a small letter or a digit if it is; MARK; 0 where it isn't known.
+    sizes, places: its normal characters are so many bytes of `texts`, from there on, as UTF-8; what is neither a letter
+    nor a digit nor ASCII is BORDER there.
     """
 
-    first: int
-    uneven: int
     kinds: Bytes
-    kinds_from: Places
-    origins: Places
-    at: Places
-    reach: Places
+    sizes: Bytes
+    places: NDArray[np.int32]
+    texts: Bytes
 
 
 class Spans(NamedTuple):
@@ -112,6 +139,8 @@ class Spans(NamedTuple):
 
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
+_Intrinsic = tuple[object, Callable[..., object]]
+"""A signature, and what emits the code."""
 
 
 def _cache_directory() -> str:
@@ -132,49 +161,93 @@ def _compiled(function: _Function) -> _Function:
         settings.CACHE_DIR = before
 
 
-@_compiled
-def _with_letter(value: np.uint64, letter: np.uint8) -> np.uint64:
-    """The hash of a word with one more letter. Twelve letters fit side by side; words are compared in the end."""
-    return (value << _5 | value >> _59) ^ np.uint64(letter)
+# Polars' buffers are addresses here, and bits are looked for, neither of which numba has functions for.
+
+
+def _loading(_context: object, _address: object) -> _Intrinsic:
+    """Eight bytes from an address."""
+
+    def code(_target: object, builder: ir.IRBuilder, _signature: object, arguments: list[ir.Value]) -> ir.Instruction:
+        return builder.load(builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()), align=1)
+
+    return numba.types.uint64(numba.types.int64), code
+
+
+def _counting(_context: object, _bits: object) -> _Intrinsic:
+    """The place of the lowest bit that is set."""
+
+    def code(_target: object, builder: ir.IRBuilder, _signature: object, arguments: list[ir.Value]) -> ir.Instruction:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return numba.types.uint64(numba.types.uint64), code
+
+
+_load = cast("Callable[[Int], np.uint64]", intrinsic(_loading))
+_lowest = cast("Callable[[np.uint64], np.uint64]", intrinsic(_counting))
+
+# Hashes of words.
 
 
 @_compiled
-def _finished(value: np.uint64) -> np.uint64:
-    """The hash with all its bits spread: golden ratio times 2^64, as Knuth's multiplicative hashing has it."""
-    value *= _GOLDEN
+def _with_letters(value: np.uint64, letters: np.uint64) -> np.uint64:
+    """The hash of a word with up to eight more bytes."""
+    value = (value ^ letters) * _GOLDEN
     return value ^ value >> _32
 
 
 @_compiled
-def hash_words(words: Bytes, starts: Places) -> Hashes:
-    """The hash of each word."""
-    hashes = np.empty(starts.shape[0] - 1, np.uint64)
-    for word in range(hashes.shape[0]):
-        value = _ZERO
-        for at in range(starts[word], starts[word + 1]):
-            value = _with_letter(value, words[at])
-        hashes[word] = _finished(value)
-    return hashes
+def words_of(text: Bytes, starts: Places, allowed: NDArray[np.uint16]) -> Words:
+    """Words, of which the i-th is `text[starts[i]:starts[i + 1]]`. allowed: the signs in the gaps behind them."""
+    count = starts.shape[0] - 1
+    places, hashes = np.empty(count, np.int64), np.zeros(count, np.uint64)
+    letters = np.zeros((starts[-1] >> 3) + 2 * count, np.uint64)
+    place = 0
+    for word in range(count):
+        size = starts[word + 1] - starts[word]
+        places[word] = place
+        letters[place] = np.uint64(size) | np.uint64(allowed[word]) << _32
+        place += 1
+        for nth in range(size):
+            letters[place + (nth >> 3)] |= np.uint64(text[starts[word] + nth]) << (np.uint64(nth & 7) << _3)
+        last = place + ((size + 7) >> 3)
+        while place < last:
+            hashes[word] = _with_letters(hashes[word], letters[place])
+            place += 1
+    return Words(letters, places, hashes)
 
 
 @_compiled
-def fill_slots(hashes: Hashes, slots: Places, sieve: Hashes) -> None:
-    """Enter the first place of each hash; they are sorted."""
+def _letters_at(lower: Hashes, at: Int, end: Int) -> np.uint64:
+    """The bytes from `at` on, eight at most, as a word's letters."""
+    word, shift = at >> 3, np.uint64(at & 7) << _3
+    letters = lower[word] >> shift | (lower[word + 1] << _ONE) << (_63 - shift)
+    if end - at < 8:
+        letters &= ~(_ALL << (np.uint64(end - at) << _3))
+    return np.uint64(letters)
+
+
+@_compiled
+def _hash_of(lower: Hashes, begin: Int, end: Int) -> np.uint64:
+    """The hash of the bytes from `begin` to `end`."""
+    value = _ZERO
+    for at in range(begin, end, 8):
+        value = _with_letters(value, _letters_at(lower, at, end))
+    return value
+
+
+@_compiled
+def fill_slots(hashes: Hashes, slots: Hashes, sieve: Hashes) -> None:
+    """Enter the first place of each hash; they are sorted. `slots` has all its bits set, `sieve` none."""
+    mask = np.uint64(slots.shape[0] - 1)
     for place in range(hashes.shape[0]):
-        if place == 0 or hashes[place] != hashes[place - 1]:
-            slots[_slot_of(hashes[place], hashes, slots)] = place
-            bit = _sieve_bit(hashes[place], sieve)
-            sieve[np.int64(bit >> _6)] |= _ONE << (bit & _63)
-
-
-@_compiled
-def _slot_of(value: np.uint64, hashes: Hashes, slots: Places) -> np.int64:
-    """Where a hash stands, or would."""
-    mask = slots.shape[0] - 1
-    slot = np.int64(value & np.uint64(mask))
-    while slots[slot] >= 0 and hashes[slots[slot]] != value:
-        slot = (slot + 1) & mask
-    return slot
+        value = hashes[place]
+        if place == 0 or value != hashes[place - 1]:
+            slot = value & mask
+            while slots[slot] != _ALL:
+                slot = (slot + _ONE) & mask
+            slots[slot] = value >> _32 << _32 | np.uint64(place)
+            bit = _sieve_bit(value, sieve)
+            sieve[bit >> _6] |= _ONE << (bit & _63)
 
 
 @_compiled
@@ -182,94 +255,186 @@ def _sieve_bit(value: np.uint64, sieve: Hashes) -> np.uint64:
     return (value >> _32) & np.uint64(sieve.shape[0] * 64 - 1)
 
 
-# Tokens.
+# Titles, in words of eight bytes; behind the last byte are zeros.
 
 
 @_compiled
-def _is_word(data: Bytes, begin: int, end: int, word: int, tables: Tables) -> bool:
-    """Whether these bytes, in lower case, are the word."""
-    start = tables.starts[word]
-    if tables.starts[word + 1] - start != end - begin:
+def _copy(titles: Titles, title: Int, words: Hashes) -> None:
+    """Copy the bytes of a title."""
+    view = titles.views[title]
+    length = np.int64(view[0])
+    count = length >> 3
+    if length <= 12:  # it stands in the view itself
+        words[0] = np.uint64(view[1]) | np.uint64(view[2]) << _32
+        words[1] = np.uint64(view[3])
+        words[2] = _ZERO
+        return
+    address = titles.buffers[view[2]] + np.int64(view[3])
+    for word in range(count):
+        words[word] = _load(address + 8 * word)
+    rest = np.uint64(length & 7)
+    words[count] = _load(address + length - 8) >> (_8 * (_8 - rest)) if rest else _ZERO
+    words[count + 1] = _ZERO
+
+
+@_compiled
+def _classify(words: Hashes, length: Int, lower: Hashes, tokens: Hashes) -> bool:
+    """Bring letters to lower case and borders to zero, and set the bits of `tokens` elsewhere; whether it is all ASCII.
+
+    Every byte beyond ASCII is taken for one of a letter or a digit.
+    """
+    beyond, bits = _ZERO, _ZERO
+    count = (length >> 3) + 1
+    for word in range(count):
+        text = words[word]
+        high = text & _HIGH
+        beyond |= high
+        low = text ^ high
+        lowered = text | (((low + _CAPITAL) & ~(low + _AFTER_CAPITALS) & _HIGH) & ~high) >> _2
+        small = lowered & ~_HIGH
+        letter = (small + _SMALL) & ~(small + _AFTER_SMALL)
+        digit = (low + _DIGIT) & ~(low + _AFTER_DIGITS)
+        token = (((letter | digit) & _HIGH) | high) >> _7
+        lower[word] = lowered & token * _BYTE
+        bits |= (token * _TO_BITS >> _56) << (np.uint64(word & 7) << _3)
+        if word & 7 == 7 or word == count - 1:
+            tokens[word >> 3] = bits
+            bits = _ZERO
+    lower[count] = _ZERO
+    return bool(beyond == _ZERO)
+
+
+@_compiled
+def _characters_in(text: Bytes, length: Int) -> Int:
+    """How many characters UTF-8 holds."""
+    count = 0
+    for at in range(length):
+        count += (text[at] & 0xC0) != 0x80
+    return count
+
+
+@_compiled
+def _normalise(
+    own: Bytes,
+    length: Int,
+    characters: Characters,
+    normal: Bytes,
+    at: NDArray[np.int32],
+    reach: NDArray[np.int32],
+    kinds: Bytes,
+    unknown: Bytes,
+) -> Int:
+    """Bring a title's UTF-8 to normal characters; returns how many bytes these are.
+
+    at, reach: for each of them where in the title, in characters, a token that begins with it starts, and where one
+    that ends with it ends. kinds: of the title's own characters. Returns -LEFT where there is no room for all, -PENDING
+    where some aren't known: these are set in `unknown`, by code point.
+    """
+    place, size, nth, is_known = 0, 0, 0, True
+    while place < length:
+        code = np.int64(own[place])
+        if code < 0x80:
+            place += 1
+        elif code < 0xE0:
+            code = (code & 0x1F) << 6 | own[place + 1] & 0x3F
+            place += 2
+        elif code < 0xF0:
+            code = (code & 0x0F) << 12 | (own[place + 1] & 0x3F) << 6 | own[place + 2] & 0x3F
+            place += 3
+        else:
+            code = (code & 0x07) << 18 | (own[place + 1] & 0x3F) << 12
+            code |= (own[place + 2] & 0x3F) << 6 | own[place + 3] & 0x3F
+            place += 4
+        kind = characters.kinds[code]
+        if kind == 0:
+            unknown[code] = 1
+            is_known = False
+        if kind == MARK:
+            before = size - 1
+            while before >= 0 and reach[before] == nth:
+                reach[before] = nth + 1
+                before -= 1
+        first = np.int64(characters.places[code])
+        last = first + characters.sizes[code]
+        if size + last - first > LONGEST_TITLE:
+            return -LEFT
+        for byte in range(first, last):
+            normal[size], at[size], reach[size] = characters.texts[byte], nth, nth + 1
+            size += 1
+        kinds[nth] = kind
+        nth += 1
+    return size if is_known else -PENDING
+
+
+# Candidates. `data` and `lower` are a title's bytes in normal characters, as they are and in lower case.
+
+
+@_compiled
+def _is_word(lower: Hashes, begin: Int, end: Int, letters: Hashes, place: Int) -> bool:
+    """Whether these bytes are the word whose letters stand at a place."""
+    if np.int64(letters[place] & _SIZE) != end - begin:
         return False
-    for at in range(end - begin):  # noqa: SIM110  # numba compiles no generators
-        if tables.classes[data[begin + at]] != tables.words[start + at]:
+    for at in range(begin, end, 8):
+        place += 1
+        if _letters_at(lower, at, end) != letters[place]:
             return False
-    return True
-
-
-# Candidates.
-
-
-@_compiled
-def _fits(data: Bytes, begins: Places, ends: Places, token: int, form: int, tables: Tables) -> bool:
-    """Whether the form's words stand from this token on, with no sign between them that its own gaps don't hold."""
-    first = tables.first[form]
-    count = tables.first[form + 1] - first
-    for nth in range(count):
-        if not _is_word(data, begins[token + nth], ends[token + nth], first + nth, tables):
-            return False
-    for nth in range(count - 1):
-        for at in range(ends[token + nth], begins[token + nth + 1]):
-            if tables.signs[data[at]] & ~tables.allowed[first + nth]:
-                return False
     return True
 
 
 @_compiled
 def _salts_behind(
-    data: Bytes, begins: Places, ends: Places, values: Hashes, token: int, tokens: int, most: int, tables: Tables
-) -> int:
+    data: Bytes,
+    lower: Hashes,
+    begins: Places,
+    ends: Places,
+    values: Hashes,
+    token: Int,
+    tokens: Int,
+    most: Int,
+    salts: Hashes,
+    salts_at: Places,
+    letters: Hashes,
+) -> Int:
     """How many salts follow a token, each after one blank."""
     for count in range(most):
         after = token + count + 1
         if after >= tokens or begins[after] - ends[after - 1] != 1 or data[ends[after - 1]] != _BLANK:
             return count
-        salt = np.searchsorted(tables.salts, values[after])
-        if salt == tables.salts.shape[0] or tables.salts[salt] != values[after]:
+        salt = np.searchsorted(salts, values[after])
+        if salt == salts.shape[0] or salts[salt] != values[after]:
             return count
-        if not _is_word(data, begins[after], ends[after], tables.first[-1] + salt, tables):
+        if not _is_word(lower, begins[after], ends[after], letters, salts_at[salt]):
             return count
     return most
 
 
 @_compiled
-def _counts_though_short(data: Bytes, begin: int, end: int, start: int, stop: int) -> bool:
-    """Whether a short term's own characters hold two capitals or a digit, and the title has a lower-case letter.
+def _counts_though_short(kinds: Bytes, begin: Int, end: Int, length: Int) -> bool:
+    """Whether a short term's own characters hold two capitals or a digit, and the title has a small letter.
 
-    begin, end: its place in the title, which is `data[start:stop]`.
+    begin, end: its place among the title's characters. kinds: theirs, for each an ASCII character of its kind.
     """
     capitals = 0
-    for at in range(start + begin, start + end):
-        if 65 <= data[at] <= 90:
+    for at in range(begin, end):
+        if 65 <= kinds[at] <= 90:
             capitals += 1
-        elif 48 <= data[at] <= 57:
+        elif 48 <= kinds[at] <= 57:
             capitals += 2
     if capitals >= 2:
-        for at in range(start, stop):
-            if 97 <= data[at] <= 122:
+        for at in range(length):
+            if 97 <= kinds[at] <= 122:
                 return True
     return False
 
 
 @_compiled
-def _in_characters(data: Bytes, begin: int, end: int, start: int) -> tuple[int, int]:
-    """A place in a title that starts at `start`, in characters instead of bytes of UTF-8."""
-    before, within = 0, 0
-    for at in range(start, start + begin):
-        before += (data[at] & 0xC0) != 0x80
-    for at in range(start + begin, start + end):
-        within += (data[at] & 0xC0) != 0x80
-    return before, before + within
-
-
-@_compiled
-def _stands(data: Bytes, start: int, stop: int, at: int, word: Bytes) -> bool:
-    """Whether a word of small letters stands at a place of a title, in any case."""
-    if at < start or at + word.shape[0] > stop:
+def _stands(data: Bytes, length: Int, at: Int, words: Bytes, first: Int, last: Int) -> bool:
+    """Whether a word of small letters, which is in `words` from `first` to `last`, stands there, in any case."""
+    if at < 0 or at + last - first > length:
         return False
-    for nth in range(word.shape[0]):
+    for nth in range(last - first):
         letter = data[at + nth]
-        if (letter | 32 if 65 <= letter <= 90 else letter) != word[nth]:
+        if (letter | 32 if 65 <= letter <= 90 else letter) != words[first + nth]:
             return False
     return True
 
@@ -280,72 +445,67 @@ def _is_letter(letter: np.uint8) -> np.bool_:
 
 
 @_compiled
-def _ends_in_radical(data: Bytes, begin: int, start: int, beside: Beside) -> bool:
+def _ends_in_radical(data: Bytes, begin: Int, beside: Beside) -> bool:
     """Whether what comes before a place is the name of a radical, a bracket and a hyphen maybe behind it."""
     at = begin
-    if at > start and data[at - 1] == _HYPHEN:
+    if at > 0 and data[at - 1] == _HYPHEN:
         at -= 1
-    if at > start and data[at - 1] in _CLOSING:
+    if at > 0 and data[at - 1] in _CLOSING:
         at -= 1
+    if at == begin:
+        return False
     for nth in range(beside.radicals.shape[0] - 1):
-        word = beside.words[beside.radicals[nth] : beside.radicals[nth + 1]]
-        if at < begin and _stands(data, start, at, at - word.shape[0], word):
+        first, last = beside.radicals[nth], beside.radicals[nth + 1]
+        if _stands(data, at, at - (last - first), beside.words, first, last):
             return True
     return False
 
 
 @_compiled
-def _begins_with_locant(data: Bytes, end: int, start: int, stop: int, beside: Beside) -> bool:
+def _begins_with_locant(data: Bytes, end: Int, length: Int, beside: Beside) -> bool:
     """Whether what comes behind a place is a locant, and what it belongs to, between hyphens: `-6-sulfate`."""
     at = end + 1
-    if at >= stop or data[end] != _HYPHEN:
+    if at >= length or data[end] != _HYPHEN:
         return False
     if 48 <= data[at] <= 57:
-        while at < stop and (48 <= data[at] <= 57 or data[at] == 39 or data[at] == 44):  # apostrophe, comma
+        while at < length and (48 <= data[at] <= 57 or data[at] == 39 or data[at] == 44):  # apostrophe, comma
             at += 1
     elif data[at] | 32 == 110 or data[at] | 32 == 111:  # n, o
         at += 1
     else:
         return False
-    if at >= stop or data[at] != _HYPHEN:
+    if at >= length or data[at] != _HYPHEN:
         return False
-    first = at + 1
-    last = first
-    while last < stop and _is_letter(data[last]):
-        last += 1
+    begin = at + 1
+    end = begin
+    while end < length and _is_letter(data[end]):
+        end += 1
     for nth in range(beside.parents.shape[0] - 1):
-        word = beside.words[beside.parents[nth] : beside.parents[nth + 1]]
-        if last - word.shape[0] >= first and _stands(data, start, stop, last - word.shape[0], word):
+        first, last = beside.parents[nth], beside.parents[nth + 1]
+        if end - (last - first) >= begin and _stands(data, end, end - (last - first), beside.words, first, last):
             return True
     return False
 
 
 @_compiled
-def _in_longer_name(
-    data: Bytes,
-    begin: int,
-    end: int,
-    start: int,
-    stop: int,
-    is_short: np.bool_,
-    beside: Beside,
-) -> bool:
+def _in_longer_name(data: Bytes, begin: Int, end: Int, length: Int, is_short: np.bool_, beside: Beside) -> bool:
     """Whether what stands beside a place makes it a part of a longer name: `polars_engine._IN_LONGER_NAME`."""
-    if _ends_in_radical(data, begin, start, beside) or _begins_with_locant(data, end, start, stop, beside):
+    if _ends_in_radical(data, begin, beside) or _begins_with_locant(data, end, length, beside):
         return True
-    if end + 1 < stop and data[end] == _HYPHEN and is_short and 48 <= data[end + 1] <= 57:
+    if end + 1 < length and data[end] == _HYPHEN and is_short and 48 <= data[end + 1] <= 57:
         return True
-    if end < stop and (data[end] == _HYPHEN or data[end] == _BLANK):
+    if end < length and (data[end] == _HYPHEN or data[end] == _BLANK):
         for nth in range(beside.not_before.shape[0] - 1):
-            word = beside.words[beside.not_before[nth] : beside.not_before[nth + 1]]
-            behind = end + 1 + word.shape[0]
-            if _stands(data, start, stop, end + 1, word) and (behind == stop or not _is_letter(data[behind])):
+            first, last = beside.not_before[nth], beside.not_before[nth + 1]
+            behind = end + 1 + last - first
+            ends_there = behind >= length or not _is_letter(data[behind])
+            if ends_there and _stands(data, length, end + 1, beside.words, first, last):
                 return True
     return False
 
 
 @_compiled
-def _sort(keys: Hashes, others: Hashes, count: int) -> None:
+def _sort(keys: Hashes, others: Hashes, count: Int) -> None:
     """Sort pairs of numbers, which are few, in place."""
     for at in range(1, count):
         key, other, to = keys[at], others[at], at
@@ -356,7 +516,7 @@ def _sort(keys: Hashes, others: Hashes, count: int) -> None:
 
 
 @_compiled
-def _mark_beaten(places: Hashes, beaten: NDArray[np.bool_], count: int) -> None:
+def _mark_beaten(places: Hashes, beaten: NDArray[np.bool_], count: Int) -> None:
     """Mark each place that another one overlaps and beats: see `polars_engine._without_beaten`. They are sorted."""
     beaten[:count] = False
     for at in range(count):
@@ -371,130 +531,165 @@ def _mark_beaten(places: Hashes, beaten: NDArray[np.bool_], count: int) -> None:
                 beaten[later] = True
 
 
-# All of it in one function: numba hands tuples of arrays over by value, and calling several takes twice as long.
+# All of it in one function, which takes arrays out of tuples once: numba counts references whenever it is done.
 
 
 @_compiled
 def search(  # noqa: C901, PLR0912, PLR0915
-    data: Bytes,
-    lengths: Places,
-    others: Others,
-    begin_at: int,
-    first_title: int,
+    titles: Titles,
+    asked: Places,
+    nth_asked: Int,
+    characters: Characters,
     tables: Tables,
     rules: OnTitles,
     beside: Beside,
-    left: NDArray[np.bool_],
+    unknown: Bytes,
+    state: Bytes,
     found: Spans,
-) -> tuple[int, int, int]:
-    """Search titles from `first_title` on, as far as there is room in `found`.
+) -> tuple[Int, Int]:
+    """Search the titles `asked` for, by their rows, from the `nth_asked` on, as far as there is room in `found`.
 
-    data: the titles' bytes in normal characters, a line feed behind each; lengths: theirs, without it. The first to
-    be searched begins at `begin_at`. left: set to true for each title that isn't searched here. Returns how many spans
-    were found, the title that comes next, and where it begins.
+    state: set for each title that isn't searched here, to LEFT, or to PENDING where it holds characters that aren't
+    known: these are set in `unknown`. Returns how many spans were found, and which title comes next.
     """
-    # A title's tokens, and which of them may be anchors.
+    at: Int
+    begin: Int
+    end: Int
+    form: Int
+    in_title: Int = 0
+    salts_taken: Int
+    letters, forms, slots, sieve, signs, salts, salts_at, terms = tables
+    slot_mask = np.uint64(slots.shape[0] - 1)
+    # A title's bytes in normal characters, and those in lower case, both in words of eight; its own, if it isn't ASCII.
+    room = LONGEST_TITLE // 8 + 3
+    words, lower, own = np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(room, np.uint64)
+    data, own_data = words.view(np.uint8), own.view(np.uint8)
+    is_token = np.empty(room // 8 + 2, np.uint64)
+    origins, reaches = np.empty(LONGEST_TITLE, np.int32), np.empty(LONGEST_TITLE, np.int32)
+    kinds = np.empty(LONGEST_TITLE, np.uint8)
+    # Its tokens, and which of them may be anchors.
     most = LONGEST_TITLE // 2 + 1
     begins, ends = np.empty(most, np.int64), np.empty(most, np.int64)
     values, anchors = np.empty(most, np.uint64), np.empty(most, np.int64)
     # Its candidates as start, end and salts in 16, 16 and 32 bits, so that they sort, and their forms.
-    places, forms, beaten = (
-        np.empty(CANDIDATES, np.uint64),
-        np.empty(CANDIDATES, np.uint64),
-        np.empty(CANDIDATES, np.bool_),
-    )
+    places, found_forms = np.empty(CANDIDATES, np.uint64), np.empty(CANDIDATES, np.uint64)
+    beaten = np.zeros(CANDIDATES, np.bool_)
     # Its spans as drug, start and end, likewise, and their terms.
     spans, rows = np.empty(CANDIDATES, np.uint64), np.empty(CANDIDATES, np.uint64)
-    entered, start = 0, begin_at
-    for title in range(first_title, lengths.shape[0]):
+    entered = 0
+    for nth_title in range(nth_asked, asked.shape[0]):
         if entered > found.title.shape[0] - CANDIDATES:
-            return entered, title, start
-        stop = start + lengths[title]
-        if lengths[title] > LONGEST_TITLE:
-            left[title] = True
-            start = stop + 1
+            return entered, nth_title
+        title = asked[nth_title]
+        length: Int = np.int64(titles.views[title, 0])
+        if length > LONGEST_TITLE:
+            state[title] = LEFT
             continue
-
-        token_count, anchor_count, at = 0, 0, start
-        while at < stop:
-            letter = tables.classes[data[at]]
-            if letter == 0:
-                at += 1
+        _copy(titles, title, words)
+        is_ascii = _classify(words, length, lower, is_token)
+        if not is_ascii:
+            own[: (length >> 3) + 1] = words[: (length >> 3) + 1]
+            in_title = _characters_in(own_data, length)
+            length = _normalise(own_data, length, characters, data, origins, reaches, kinds, unknown)
+            if length < 0:
+                state[title] = -length
                 continue
-            begins[token_count], value = at, _ZERO
-            while letter != 0:  # it ends at the line feed at the latest
-                value = _with_letter(value, letter)
-                at += 1
-                letter = tables.classes[data[at]]
-            value = _finished(value)
-            ends[token_count], values[token_count] = at, value
-            bit = _sieve_bit(value, tables.sieve)
-            if tables.sieve[np.int64(bit >> _6)] >> (bit & _63) & _ONE:
-                anchors[anchor_count] = token_count
-                anchor_count += 1
-            token_count += 1
+            data[length : (length | 7) + 1] = 0
+            _classify(words, length, lower, is_token)
+
+        token_count, anchor_count, begin, before, is_within = 0, 0, 0, _ZERO, False
+        for block in range((length >> 6) + 1):
+            bits = is_token[block]
+            borders = bits ^ (bits << _ONE | before)
+            before = bits >> _63
+            while borders != _ZERO:
+                at = (block << 6) + np.int64(_lowest(borders))
+                borders &= borders - _ONE
+                if not is_within:
+                    begin, is_within = at, True
+                    continue
+                is_within = False
+                value = _hash_of(lower, begin, at)
+                begins[token_count], ends[token_count], values[token_count] = begin, at, value
+                bit = _sieve_bit(value, sieve)
+                if sieve[bit >> _6] >> (bit & _63) & _ONE:
+                    anchors[anchor_count] = token_count
+                    anchor_count += 1
+                token_count += 1
 
         count, is_left = 0, False
         for nth in range(anchor_count):
             token = anchors[nth]
-            place = tables.slots[_slot_of(values[token], tables.hashes, tables.slots)]
-            while 0 <= place < tables.chain.shape[0] and tables.hashes[place] == values[token]:
-                form = tables.chain[place]
-                place += 1
-                first = token - tables.position[form]
-                last = first + tables.first[form + 1] - tables.first[form] - 1
-                if first < 0 or last >= token_count or not _fits(data, begins, ends, first, form, tables):
+            slot, form, flags = values[token] & slot_mask, -1, LAST
+            while True:
+                if flags & LAST:  # on to other forms, whose hash may be the same
+                    while slots[slot] != _ALL and (slots[slot] ^ values[token]) >> _32:
+                        slot = (slot + _ONE) & slot_mask
+                    if slots[slot] == _ALL:
+                        break
+                    form = np.int64(slots[slot] & _SIZE)
+                    slot = (slot + _ONE) & slot_mask
+                else:
+                    form += 1
+                flags, place = forms[form, FLAGS], np.int64(forms[form, LETTERS])
+                first = token - forms[form, POSITION]
+                last = first + forms[form, COUNT] - 1
+                fits = first >= 0 and last < token_count
+                at = first
+                while fits and at <= last:
+                    fits = _is_word(lower, begins[at], ends[at], letters, place)
+                    if fits and at < last:
+                        for between in range(ends[at], begins[at + 1]):
+                            fits = fits and not np.uint64(signs[data[between]]) & ~(letters[place] >> _32)
+                    place += 1 + ((ends[at] - begins[at] + 7) >> 3)
+                    at += 1
+                if not fits:
                     continue
+                is_short = flags & SHORT != 0
                 begin, end = begins[first], ends[last]
-                if rules.locants and _in_longer_name(data, begin, end, start, stop, tables.short[form], beside):
+                if rules.locants and _in_longer_name(data, begin, end, length, is_short, beside):
                     continue
                 if count == CANDIDATES:
                     is_left = True
                     break
-                salts = 0
-                if tables.takes_salts[form]:
-                    salts = _salts_behind(data, begins, ends, values, last, token_count, rules.salts_in_a_row, tables)
-                    end = ends[last + salts]
-                begin, end = begin - start, end - start
-                if title >= others.first:
-                    begin, end = _in_characters(data, begin, end, start)
-                if title >= others.uneven:
-                    origin = others.origins[title - others.uneven]
-                    begin, end = others.at[origin + begin], others.reach[origin + end - 1]
-                if end > LONGEST_TITLE:
-                    is_left = True
-                    break
-                if tables.short[form]:
-                    if title < others.first:
-                        counts = _counts_though_short(data, begin, end, start, stop)
-                    else:
-                        kinds = others.kinds_from[title - others.first : title - others.first + 2]
-                        counts = _counts_though_short(others.kinds, begin, end, kinds[0], kinds[1])
-                    if not counts:
-                        continue
-                places[count] = np.uint64(begin) << _48 | np.uint64(end) << _32 | np.uint64(salts)
-                forms[count] = np.uint64(form)
+                salts_taken = 0
+                if flags & TAKES_SALTS:
+                    salts_taken = _salts_behind(
+                        data, lower, begins, ends, values, last, token_count, rules.salts_in_a_row, salts, salts_at,
+                        letters,
+                    )  # fmt: skip
+                    end = ends[last + salts_taken]
+                if not is_ascii:
+                    begin, end = np.int64(origins[begin]), np.int64(reaches[end - 1])
+                if is_short and is_ascii and not _counts_though_short(data, begin, end, length):
+                    continue
+                if is_short and not is_ascii and not _counts_though_short(kinds, begin, end, in_title):
+                    continue
+                places[count] = np.uint64(begin) << _48 | np.uint64(end) << _32 | np.uint64(salts_taken)
+                found_forms[count] = np.uint64(form)
                 count += 1
 
         if count > 1:
-            _sort(places, forms, count)
-        if rules.longest:
-            _mark_beaten(places, beaten, count)
+            _sort(places, found_forms, count)
+            if rules.longest:
+                _mark_beaten(places, beaten, count)
         span_count = 0
         for nth in range(0 if is_left else count):
-            if rules.longest and beaten[nth]:
+            if count > 1 and beaten[nth]:
                 continue
-            form = np.int64(forms[nth])
-            for at in range(tables.terms_from[form], tables.terms_from[form + 1]):
-                if span_count == CANDIDATES:
-                    is_left = True
-                    break
-                row = tables.terms[at]
-                spans[span_count] = np.uint64(tables.drugs[row]) << _32 | places[nth] >> _32
-                rows[span_count] = np.uint64(row)
+            form = np.int64(found_forms[nth])
+            if span_count + forms[form, TERMS] > CANDIDATES:
+                is_left = True
+                break
+            spans[span_count] = np.uint64(forms[form, DRUG]) << _32 | places[nth] >> _32
+            rows[span_count] = np.uint64(forms[form, TERM])
+            span_count += 1
+            for at in range(forms[form, TERMS_FROM] + 1, forms[form, TERMS_FROM] + forms[form, TERMS]):
+                spans[span_count] = np.uint64(terms[at, 1]) << _32 | places[nth] >> _32
+                rows[span_count] = np.uint64(terms[at, 0])
                 span_count += 1
         if is_left:
-            left[title] = True
+            state[title] = LEFT
             span_count = 0
         if span_count > 1:
             _sort(spans, rows, span_count)
@@ -505,5 +700,4 @@ def search(  # noqa: C901, PLR0912, PLR0915
                 found.end[entered] = np.uint32(spans[nth] & _PLACE)
                 found.term[entered] = np.uint32(rows[nth])
                 entered += 1
-        start = stop + 1
-    return entered, lengths.shape[0], start
+    return entered, asked.shape[0]
