@@ -1,7 +1,9 @@
 """How fast is a whole run beside other ways to find the same names in the same titles, in one session?
 
-usage: run_against_peers.py [--titles 2000000] [--terms 1000 10000 100000] [--ways loop join ...] [--engine default]
-                            [--repeat 1] [--work DIR] [--json FILE]
+usage: run_against_peers.py [--titles 2000000] [--share 0.4] [--terms 1000 10000 100000] [--ways loop join ...]
+                            [--engine default] [--repeat 1] [--work DIR] [--json FILE]
+
+share: of titles that mention drugs; a quarter of them mention two.
 
 peers.py says what each way does and what it leaves out. The run of the first engine, then those of the others, then
 each way, once, as processes of their own; then all again. The fastest time of each counts; what took longer than 20
@@ -19,7 +21,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from corpus import Titles, head, write_drugs
+from corpus import SHARE, Titles, head, write_drugs
 from measuring import HERE, Results, Runs, Timing, best_of, figures, measure, options, work_directory
 from peers import NEEDS, WAYS
 
@@ -94,6 +96,7 @@ class SideBySide:
 def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--titles", type=int, default=2_000_000)
+    parser.add_argument("--share", type=float, default=SHARE)
     parser.add_argument("--terms", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--ways", nargs="*", default=list(WAYS), choices=list(WAYS))
     arguments = parser.parse_args()
@@ -104,7 +107,7 @@ def main() -> None:
     with work_directory(arguments.work) as work:
         runs = Runs(work)
         runs.warm_up(arguments.engine)
-        titles = Titles(work / "pubmed.csv")
+        titles = Titles(work / "pubmed.csv", share=arguments.share)
         titles.grow(titles=arguments.titles)
         side_by_side = SideBySide(runs, arguments.engine, ways, arguments.repeat)
         for terms in arguments.terms:
