@@ -323,6 +323,7 @@ def test_lines_are_physical(planned: Planned, slow: Slow) -> None:
         '"a,"b",c",\n',
         'a,",","bb",,"',
         "a\rb,1,\n",
+        '"a\rb",1,\n',
     ],
 )
 def test_what_polars_would_misread_is_not_scanned(planned: Planned, fast: Fast, body: str) -> None:

@@ -76,10 +76,10 @@ def _scan(path: str, header: _Header, file: SourceFile) -> pl.LazyFrame:
 def _count_clean(path: str, header: _Header, file: SourceFile) -> int | None:
     """How many records there are, or None where a line's quoting isn't clean, or a cell holds a line's end."""
     line, sign = pl.col("line"), rf"\x{{{ord(file.separator):x}}}"
-    cell = rf'(?:[^"{sign}]*|"(?:[^"]|"")*")'
-    quoted = pl.when(line.str.contains('"', literal=True)).then(line).otherwise(pl.lit(""))
-    clean = quoted.str.contains(rf"^{cell}(?:{sign}{cell})*$")
-    unclean = line.str.contains("\r", literal=True) | (~clean if file.quoted else False)
+    cell = rf'(?:[^"\r{sign}]*|"(?:[^"\r]|"")*")'
+    odd = line.str.contains(r'["\r]' if file.quoted else r"\r")
+    clean = pl.when(odd).then(line).otherwise(pl.lit("")).str.contains(rf"^{cell}(?:{sign}{cell})*$")
+    unclean = ~clean if file.quoted else odd
     body = pl.scan_lines(path, glob=False).slice(header.before + 1)
     asked = body.select(pl.len(), unclean.any().alias("unclean"), line.last().alias("last")).collect(engine="streaming")
     count, is_unclean, last = asked.row(0)
