@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import polars as pl
 import pytest
@@ -13,7 +14,9 @@ from drugmentions.text import clean_text_expr, fold_case_expr, journal_key_expr,
 
 WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 ASSIGNED = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) not in {"Cn", "Cs"}]
-ALL = (clean_text_expr, fold_case_expr, journal_key_expr)
+SHORT = partial(clean_text_expr, short=True)
+CLEANING = (clean_text_expr, SHORT)
+ALL = (*CLEANING, fold_case_expr, journal_key_expr)
 
 ExprFunction = Callable[[pl.Expr], pl.Expr]
 
@@ -75,6 +78,8 @@ words = st.text(st.sampled_from("aZ. ß\u1e9eΣς\u0130ﬁ\u0345\u00a0\u3000\tΐ
         (" both  ends ", "both ends"),
         (" start", "start"),
         ("end ", "end"),
+        ("a  b", "a b"),
+        ("a\tb", "a b"),
         ("line\r\nbreak", "line break"),
         ("no\u00a0break\u3000\u2003here", "no break here"),
         ("zero\u200bwidth", "zero\u200bwidth"),
@@ -105,22 +110,25 @@ words = st.text(st.sampled_from("aZ. ß\u1e9eΣς\u0130ﬁ\u0345\u00a0\u3000\tΐ
 )
 def test_clean_text(text: str, expected: str | None) -> None:
     assert cleaned(text) == expected
-    assert applied(clean_text_expr, [text]) == [expected]
+    assert [applied(function, [text]) for function in CLEANING] == [[expected]] * len(CLEANING)
 
 
 @given(st.lists(texts))
 def test_cleaning_agrees_with_the_oracle(values: list[str]) -> None:
-    assert applied(clean_text_expr, values) == [cleaned(value) for value in values]
+    expected = [cleaned(value) for value in values]
+    assert [applied(function, values) for function in CLEANING] == [expected] * len(CLEANING)
 
 
-def test_white_space_is_unicodes() -> None:
-    found = applied(clean_text_expr, [f"a{char}b" for char in ASSIGNED])
+@pytest.mark.parametrize("function", CLEANING)
+def test_white_space_is_unicodes(function: ExprFunction) -> None:
+    found = applied(function, [f"a{char}b" for char in ASSIGNED])
     assert [char for char, text in zip(ASSIGNED, found, strict=True) if text == "a b"] == sorted(WHITE_SPACE)
 
 
-def test_every_character_is_composed() -> None:
+@pytest.mark.parametrize("function", CLEANING)
+def test_every_character_is_composed(function: ExprFunction) -> None:
     values = [text for char in ASSIGNED for text in (f"x{char}", unicodedata.normalize("NFD", char), f"{char}\u0301")]
-    assert applied(clean_text_expr, values) == [cleaned(value) for value in values]
+    assert applied(function, values) == [cleaned(value) for value in values]
 
 
 def test_escapes_are_decoded_where_bytes_decode() -> None:

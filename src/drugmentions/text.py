@@ -37,13 +37,14 @@ _FOLDED_BLOCKS: Final = (
 _FOLDS: Final = {c: c.casefold() for c in map(chr, chain(*_FOLDED_BLOCKS)) if c.casefold() != c.lower() == c}
 
 
-def clean_text_expr(text: pl.Expr) -> pl.Expr:
+def clean_text_expr(text: pl.Expr, *, short: bool = False) -> pl.Expr:
     r"""Text in NFC with single blanks, literal `\xNN` escapes decoded; blank text and `""` are null.
 
     White space is Unicode White_Space. A maximal run of escapes that isn't valid UTF-8 as a whole is dropped. Decoding
     comes first, once, so decoded white space collapses too; decoded control characters, NUL among them, stay.
+    `short`: whether most texts have some ten characters, as ids and dates do; it steers speed, never the result.
     """
-    return where_expr(text, _is_untidy, _tidied)
+    return where_expr(text, _is_short_untidy if short else _is_untidy, _tidied)
 
 
 def fold_case_expr(text: pl.Expr) -> pl.Expr:
@@ -93,7 +94,7 @@ def _name(column: pl.Expr) -> str:
 def _is_untidy(text: pl.Expr) -> pl.Expr:
     """Whether cleaning may change the text; false for plain ASCII with single blanks.
 
-    Six cheap tests, each with a fast search behind it: one regex for them all takes five times as long.
+    Six cheap tests, each with a fast search behind it: on titles, one regex for them all takes twice as long.
     """
     return (
         _is_beyond_ascii(text)
@@ -103,6 +104,11 @@ def _is_untidy(text: pl.Expr) -> pl.Expr:
         | text.str.starts_with(" ")
         | text.str.ends_with(" ")
     )
+
+
+def _is_short_untidy(text: pl.Expr) -> pl.Expr:
+    """As `_is_untidy`, by one regex: slower for each character, but one call for a text where those are six."""
+    return (text.str.len_bytes() <= len('""')) | text.str.contains(r"[^ -\[\]-~]|  |^ | $")
 
 
 def _is_beyond_ascii(text: pl.Expr) -> pl.Expr:

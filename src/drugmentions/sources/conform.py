@@ -28,8 +28,9 @@ def conform(records: pl.LazyFrame, files: tuple[SourceFile, ...]) -> pl.LazyFram
     if "sponsor" in held:
         records = records.with_columns(_lead_sponsor_expr())
     cleaned = records.with_columns(
-        clean_text_expr(pl.col(name)).alias(name)
+        clean_text_expr(pl.col(name), short=name in {"id", "date"}).alias(name)
         for name in ("id", "title", "official_title", "journal", "sponsor", "date")
+        if name in held
     ).filter(pl.col("title").is_not_null() | deleted)
     sponsored = pl.col("journal").is_null() & pl.col("sponsor").is_not_null()
     date = parse_date_expr(pl.col("date"), first.dates)

@@ -118,7 +118,7 @@ def _other_as_iso(text: pl.Expr) -> pl.Expr:
 
 
 def _day_first_as_iso(date: pl.Expr) -> pl.Expr:
-    year, month, day = date.str.tail(4), date.str.slice(-7, 2), (pl.lit("0") + date).str.slice(-10, 2)
+    year, month, day = date.str.tail(4), date.str.slice(-7, 2), date.str.zfill(10).str.head(2)
     return pl.when(date.str.contains(_DAY_FIRST)).then(pl.format("{}-{}-{}", year, month, day)).otherwise(date)
 
 
