@@ -11,6 +11,8 @@ RUN: Final = 200_000
 """Mentions that are sorted at a time: some 60 MB."""
 GROUP: Final = 10_000
 """Mentions whose first and last drug the file knows: what is read at least."""
+_SMALL: Final = {"drug", "atccode", "source", "journal_kind", "date", "found_in"}
+"""Columns of texts that are short, or the same in many rows."""
 
 
 def sink_runs(batches: Iterable[pl.DataFrame], schema: pl.Schema, path: Path) -> None:
@@ -46,8 +48,11 @@ def collect_picked(mentions: pl.LazyFrame) -> pl.DataFrame:
 
 
 def _with_own_texts(picked: pl.DataFrame) -> pl.DataFrame:
-    """The same rows with copies of their texts: rows that were picked out of others hold on to the texts of all."""
-    texts = [name for name, dtype in picked.schema.items() if dtype == pl.String]
+    """The same rows with copies of their texts: rows that were picked out of others hold on to the texts of all.
+
+    Texts that many rows share, and those that never reach 13 bytes, which Polars keeps in the row, hold on to little.
+    """
+    texts = [name for name, dtype in picked.schema.items() if dtype == pl.String and name not in _SMALL]
     return picked.with_columns(pl.concat_str(name, pl.lit("")) for name in texts)
 
 
