@@ -18,7 +18,7 @@ from drugmentions.durable import current_fingerprint
 from drugmentions.errors import OutputError
 from drugmentions.graph import encoding, form, writing
 from drugmentions.graph.reading import GRAPH_MENTION, load_graph
-from drugmentions.graph.writing import Standing, index_drugs, write_graph
+from drugmentions.graph.writing import Standing, count_drugs, index_drugs, write_graph
 from drugmentions.model import MENTION, MENTION_PART
 
 GOLDEN = Path(__file__).parent / "golden" / "graph.json"
@@ -54,9 +54,11 @@ def write(tmp_path: Path) -> Writer:
         (directory / "scratch").mkdir(parents=True)
         mentions = pl.LazyFrame(rows, schema=MENTION_PART)
         json_path, table = directory / "graph.json", directory / "mentions.parquet"
-        index = index_drugs(mentions, drugs, sources)
         before = standing[-1] if standing else None
-        written = write_graph(mentions, index, sources, json_path, table, directory / "scratch", standing=before)
+        index = index_drugs(mentions, drugs, sources)
+        known = index if before else count_drugs(mentions, drugs)
+        written = write_graph(mentions, known, sources, json_path, table, directory / "scratch", standing=before)
+        assert written.drop("bytes").equals(index)
         if standing is not None:
             fingerprints = current_fingerprint(json_path), current_fingerprint(table)
             assert all(fingerprints)

@@ -62,17 +62,33 @@ def index_drugs(mentions: pl.LazyFrame, drugs: pl.DataFrame, sources: Sequence[s
 
     Arguments as for `write_graph`. Hashes are those of this version of Polars; where they are the same, so is the line.
     """
+    return _indexed(drugs, _hashed(mentions).collect(engine="streaming"), sources)
+
+
+def count_drugs(mentions: pl.LazyFrame, drugs: pl.DataFrame) -> pl.DataFrame:
+    """One row per drug, by name, with `len`, its mentions: of those, no more is read than which drugs they name."""
+    counted = mentions.group_by("drug").len().collect(engine="streaming")
+    joined = drugs.join(counted, on="drug", how="left", maintain_order="left")
+    return joined.select("drug", "atccode", "atccodes", pl.col("len").fill_null(0))
+
+
+def _hashed(mentions: pl.LazyFrame) -> pl.LazyFrame:
+    """One row per drug that is mentioned: `drug, len`, and `one, two`, hashes of its mentions in any order."""
     columns = enumerate(name for name in MENTION if name != "atccode")
     row = pl.sum_horizontal(pl.col(name).hash(place) for place, name in columns)  # half the time of hashing a struct
-    of_mentions = (
+    return (
         mentions.select("drug", row=row)
         .group_by("drug")
         .agg(pl.len(), one=pl.col("row").hash(1).sum(), two=pl.col("row").hash(2).sum())
     )
-    counted = of_mentions.collect(engine="streaming")
+
+
+def _indexed(drugs: pl.DataFrame, hashed: pl.DataFrame, sources: Sequence[str]) -> pl.DataFrame:
+    """What `index_drugs` gives, of drugs and the `_hashed` of their mentions."""
     all_of_it = pl.struct("drug", "atccode", "atccodes", "len", "one", "two", sources=pl.lit(repr(sorted(sources))))
     return (
-        drugs.join(counted, on="drug", how="left", maintain_order="left")
+        drugs.select("drug", "atccode", "atccodes")
+        .join(hashed, on="drug", how="left", maintain_order="left")
         .with_columns(pl.col("len", "one", "two").fill_null(0))
         .with_columns(one=all_of_it.hash(1), two=all_of_it.hash(2))
         .select("drug", "atccode", "atccodes", "len", "one", "two")
@@ -90,24 +106,26 @@ def write_graph(
     standing: Standing | None = None,
     in_runs: bool = False,
 ) -> pl.DataFrame:
-    """Write merged mentions to `graph` (JSON) and `table` (Parquet); returns `drugs` with the `bytes` of their lines.
+    """Write merged mentions to `graph` (JSON) and `table` (Parquet); returns their index with the `bytes` of the lines.
 
-    mentions: `MENTION` without `atccode`, and `file, record`, in any order. drugs: `index_drugs` of the same mentions.
-    sources: those that every drug's object names. scratch: an empty directory. standing: another graph; drugs that are
-    the same there are copied. in_runs: whether the mentions come from long `sorted_runs`. The JSON is the same to the
-    byte, the table in rows and order, whatever order the mentions come in, and whatever is copied.
+    mentions: `MENTION` without `atccode`, and `file, record`, in any order. drugs: `index_drugs` of the same mentions,
+    or, where nothing stands, `count_drugs`. sources: those that every drug's object names. scratch: an empty directory.
+    standing: another graph; drugs that are the same there are copied. in_runs: whether the mentions come from long
+    `sorted_runs`. The JSON is the same to the byte, the table in rows and order, whatever order the mentions come in,
+    and whatever is copied.
     """
     placed = _with_buckets(_with_standing(drugs, standing))
     if not in_runs and placed["bucket"].n_unique() > FEW:
         mentions = _in_runs(mentions, placed, scratch / "runs.parquet")
     buckets = _by_bucket(mentions, placed)
     lengths = [pl.Series("bytes", dtype=pl.Int64)]
+    hashed = [_hashed(mentions.clear()).collect()]
 
     def encode(bucket: _Bucket) -> _Written:
         if standing is None or bucket.copied.is_empty():
-            return _encoded_anew(bucket, sources)
+            return _encoded_anew(bucket, sources, hashed)
         copied = _copied(bucket.copied, standing)
-        return _combined(bucket, _encoded_anew(bucket, sources), copied) if bucket.anew.height else copied
+        return _combined(bucket, _encoded_anew(bucket, sources, hashed), copied) if bucket.anew.height else copied
 
     def write_lines_and_yield_tables(*_pushed_down: object) -> Iterator[pl.DataFrame]:
         with graph.open("wb") as file:
@@ -123,17 +141,21 @@ def write_graph(
 
     tables = register_io_source(write_lines_and_yield_tables, schema=MENTION)
     tables.sink_parquet(table, compression="lz4", row_group_size=_ROW_GROUP)
-    return drugs.with_columns(pl.concat(lengths))
+    index = drugs if standing else _indexed(drugs, pl.concat(hashed), sources)
+    return index.with_columns(pl.concat(lengths))
 
 
 def _mentions_of(bucket: _Bucket) -> int:
     return int(bucket.anew["len"].sum()) + int(bucket.copied["len"].sum())
 
 
-def _encoded_anew(bucket: _Bucket, sources: Sequence[str]) -> _Written:
-    """The lines and rows of drugs whose mentions are sorted and encoded now."""
+def _encoded_anew(bucket: _Bucket, sources: Sequence[str], hashed: list[pl.DataFrame]) -> _Written:
+    """The lines and rows of drugs whose mentions are sorted and encoded now, and `_hashed` on the way."""
     drugs = bucket.anew
-    ordered = collect_picked(bucket.mentions).pipe(encoding.ordered_mentions, drugs)
+    mentions = collect_picked(bucket.mentions)
+    hashed.append(_hashed(mentions.lazy()).collect())
+    ordered = encoding.ordered_mentions(mentions, drugs)
+    del mentions  # or they wait here until their lines are made
     if drugs.height == 1 and bucket.copied.is_empty() and ordered.height > encoding.PIECE:
         return _Written(encoding.as_table(ordered, drugs), partial(encoding.write_pieces, ordered, drugs, sources))
     return _Written(encoding.as_table(ordered, drugs), encoding.drug_lines(ordered, drugs, sources))
