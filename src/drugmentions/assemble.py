@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from drugmentions.cache import GRAPH, MENTIONS, REJECTS, Output, describe_output
-from drugmentions.durable import fingerprint, replacing
+from drugmentions.durable import fingerprint, replacing, sync
 from drugmentions.failpoints import failpoint
-from drugmentions.graph.writing import Standing, index_drugs, write_graph
+from drugmentions.graph.writing import Standing, count_drugs, index_drugs, write_graph
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.merging import Merging, merge
 from drugmentions.model import MENTION_PART, PUBLICATION, REJECT, Fingerprint, Parts
@@ -75,7 +75,7 @@ def assemble(
     merging = merge(publications)
     failpoint("merged")
     mentions = merged_mentions(scan_mentions(parts), merging).pipe(_with_shown_journals, publications, merging)
-    index = index_drugs(mentions, lexicon.drugs, sources)
+    index = index_drugs(mentions, lexicon.drugs, sources) if standing else count_drugs(mentions, lexicon.drugs)
     drugs = None
     written: dict[str, Path] = {}
     with ExitStack() as replaced:
@@ -90,8 +90,11 @@ def assemble(
             drugs = _write_beside(standing, write) if standing else write()
             before_replacing(written[MENTIONS])
         refused = _write_rejects(parts, other_rejects, written[REJECTS])
-        with ThreadPoolExecutor(pl.thread_pool_size()) as pool:  # hashing lets go of the interpreter
+        # hashing lets go of the interpreter; flushing waits for the disk, and leaves the cores to it
+        with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(pl.thread_pool_size()) as pool:
+            flushed = beside.map(sync, written.values())
             outputs = dict(zip(written, pool.map(_described, written.values()), strict=True))
+            list(flushed)  # raises what went wrong
         failpoint("outputs-written")
     removed = merging.merges.height
     records = publications.select((~pl.col("deleted")).sum()).collect().item()
