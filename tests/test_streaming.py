@@ -36,11 +36,7 @@ MAY_GATHER = {
     ("assemble", "merged_mentions"): {"anti-join"},  # against records that merging touched
     ("assemble", "_journal_counts"): {"group-by", "semi-join"},  # a row a journal
     ("assemble", "_write_rejects"): {"sort"},  # rejects
-    ("graph.writing", "index_drugs"): {
-        "group-by",
-        "anti-join",
-        "multiplexer",
-    },  # a row a drug; those in official titles
+    ("graph.writing", "count_drugs"): {"group-by", "anti-join", "multiplexer"},  # a row a drug; in official titles
     ("sorted_runs", "collect_picked"): {"anti-join", "multiplexer"},  # of a bucket's mentions
     ("changes", "mention_changes"): {"group-by"},  # a row a drug
 }
