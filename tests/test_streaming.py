@@ -37,6 +37,7 @@ MAY_GATHER = {
     ("assemble", "_journal_counts"): {"group-by", "semi-join"},  # a row a journal
     ("assemble", "_write_rejects"): {"sort"},  # rejects
     ("graph.writing", "count_drugs"): {"group-by", "anti-join", "multiplexer"},  # a row a drug; in official titles
+    ("graph.writing", "index_drugs"): {"group-by", "anti-join", "multiplexer"},  # the same
     ("sorted_runs", "collect_picked"): {"anti-join", "multiplexer"},  # of a bucket's mentions
     ("changes", "mention_changes"): {"group-by"},  # a row a drug
 }
@@ -131,9 +132,12 @@ def test_no_step_leaves_the_streaming_engine_and_those_that_gather_rows_are_know
     plans: Plans, directory: Path, tmp_path: Path
 ) -> None:
     run(str(directory), out=str(tmp_path / "out"))
+    (tmp_path / "pubmed.csv").write_text("id,title\nm1,Ethanol\n")
+    run(str(directory), str(tmp_path / "pubmed.csv"), out=str(tmp_path / "out"))
     assert {
         ("extract", "_sink_publications"),
         ("extract", "search"),
+        ("graph.writing", "index_drugs"),
         ("sorted_runs", "sink_runs"),
         ("graph.writing", "write_graph"),
     } <= plans.steps
