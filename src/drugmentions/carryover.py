@@ -10,14 +10,14 @@ import polars as pl
 from drugmentions.cache import seal
 from drugmentions.durable import replacing
 from drugmentions.errors import AccountingError
-from drugmentions.extract import COMPRESSION, ROW_GROUP, part_path, scan_titles, search
+from drugmentions.extract import ROW_GROUP, part_path, scan_titles, search
 from drugmentions.failpoints import failpoint
 from drugmentions.matching.engine import Matcher
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.matching.normalise import is_ascii_expr
 from drugmentions.model import MENTION_PART, FileCounts, Part, Parts
 from drugmentions.plan import Carried
-from drugmentions.sorted_runs import sink_runs
+from drugmentions.sorted_runs import COMPRESSION, sink_runs
 
 FEW: Final = 1_000
 """Changed forms that are searched for by themselves; where there are more, every title is matched again."""

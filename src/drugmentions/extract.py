@@ -18,7 +18,7 @@ from drugmentions.matching.engine import Matcher
 from drugmentions.matching.lexicon import Lexicon, build_lexicon
 from drugmentions.matching.rules import PLAIN, Rules
 from drugmentions.model import MENTION_PART, PUBLICATION, RAW_LIMIT, REJECT, Batch, FileCounts, Part, Parts, SourceFile
-from drugmentions.sorted_runs import sink_runs
+from drugmentions.sorted_runs import COMPRESSION, sink_runs
 from drugmentions.sources.columns import DRUG_FIELDS, PUBLICATION_FIELDS
 from drugmentions.sources.conform import conform
 from drugmentions.sources.endless import has_endless_lines
@@ -28,7 +28,6 @@ from drugmentions.sources.streams import CANNOT_BE_READ
 
 FAST_FROM: Final = 1 << 20
 """Bytes from which the fast reader pays: it costs some milliseconds to open, the slow one a microsecond per record."""
-COMPRESSION: Final = "lz4"
 _SEARCHES: Final = 4
 """Batches of publications that are searched at a time, at most: each takes some 40 MB."""
 TITLE_BYTES: Final = 250

@@ -23,7 +23,7 @@ _STILL_THERE: Final = ("not recognised", "replaced by")
 _UNPACKED: Final = 3
 """Bytes that a byte of a compressed file holds, at least, as a rule."""
 _LEFT: Final = 0.25
-"""Bytes that parts take for each byte read, at least, as a rule: a third to a half were measured."""
+"""Bytes that parts take for each byte read, at least, as a rule: two thirds to one and a third were measured."""
 
 
 @contextmanager
