@@ -20,6 +20,7 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from drugmentions.durable import (
+    checksum,
     current_fingerprint,
     digest,
     remove_left_over,
@@ -170,9 +171,9 @@ class Workspace:
         present = current_fingerprint(path)
         if present == part.fingerprint:
             return msgspec.structs.replace(part, path=str(path))
-        if present is None or present.size != part.fingerprint.size or digest(path) != part.sha256:
+        if present is None or present.size != part.fingerprint.size or checksum(path) != part.checksum:
             return None
-        return Part(str(path), part.sha256, present)
+        return Part(str(path), part.checksum, present)
 
     def _read_manifest(self) -> tuple[State, tuple[ListFile, ...]] | None:
         """The manifest, None where there is none that checks. Its digest is compared before Polars parses it."""
@@ -334,7 +335,7 @@ def seal(path: Path) -> Part:
     present = current_fingerprint(path)
     if present is None:
         raise OutputError(f"{path}: gone as soon as it was written", "keep other programs out of OUT/.cache")
-    return Part(str(path), digest(path), present)
+    return Part(str(path), checksum(path), present)
 
 
 def kept_damaged(path: Path) -> OutputError:

@@ -59,9 +59,15 @@ def file_states(planned: Plan, previous: RunReport | None) -> Iterator[tuple[str
         yield name, "gone"
 
 
-def mention_changes(old: Path | None, new: Path) -> tuple[DrugChange, ...]:
+def all_added(drugs: pl.DataFrame) -> tuple[DrugChange, ...]:
+    """What a first run changes: all mentions of its drugs (`drug, len`) are new."""
+    mentioned = drugs.filter(pl.col("len") > 0).sort("drug")
+    return tuple(DrugChange(**row) for row in mentioned.select("drug", added="len", removed=0).to_dicts())
+
+
+def mention_changes(old: Path, new: Path) -> tuple[DrugChange, ...]:
     """Compare two tables of mentions (`MENTION`, sorted by drug): the drugs whose publications differ, by name."""
-    tables = [pl.scan_parquet(table, glob=False) if table else _no_mentions(new) for table in (old, new)]
+    tables = [pl.scan_parquet(table, glob=False) for table in (old, new)]
     before, after = (table.select("drug", "source", "id", *_WITHOUT_ID) for table in tables)
     publication = pl.struct(_PUBLICATION).hash()
     sums = [
@@ -75,10 +81,6 @@ def mention_changes(old: Path | None, new: Path) -> tuple[DrugChange, ...]:
     rows += [_compared(bucket, before, after) for bucket in _buckets(changed.filter(~one_sided))]
     found = pl.concat(rows).filter((pl.col("added") > 0) | (pl.col("removed") > 0)).sort("drug")
     return tuple(DrugChange(**row) for row in found.to_dicts())
-
-
-def _no_mentions(table: Path) -> pl.LazyFrame:
-    return pl.scan_parquet(table, glob=False).clear()
 
 
 def _buckets(changed: pl.DataFrame) -> Iterator[pl.DataFrame]:

@@ -8,7 +8,7 @@ import polars as pl
 
 from drugmentions.model import FileCounts, Fingerprint, Part, Parts, SourceFile
 
-VERSION: Final = f"{version('drugmentions')}/2"
+VERSION: Final = f"{version('drugmentions')}/3"
 """Of what parts hold; those of another version are made anew."""
 
 MANIFEST_SCHEMA: Final = pl.Schema(

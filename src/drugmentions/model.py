@@ -179,10 +179,10 @@ class FileCounts(msgspec.Struct, frozen=True, gc=False):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A Parquet file of extracted rows, never changed once written."""
+    """A Parquet file of extracted rows, never changed once written, and its `durable.checksum`."""
 
     path: str
-    sha256: str
+    checksum: str
     fingerprint: Fingerprint
 
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from drugmentions.assemble import assemble
 from drugmentions.cache import GRAPH, MENTIONS, OUTPUTS, Output, Workspace, describe_output
-from drugmentions.changes import changes_since, mention_changes
+from drugmentions.changes import all_added, changes_since, mention_changes
 from drugmentions.config import Config, MaxRejects, parse_duration, parse_limit, without_passwords
 from drugmentions.durable import current_fingerprint, output_errors
 from drugmentions.errors import AccountingError, TooManyRejectsError
@@ -227,12 +227,9 @@ def _publish(
 
     def compare(table: Path) -> None:
         old = out / MENTIONS
-        if previous is None:
-            changes.append(mention_changes(None, table))
-        elif standing or is_whole(old, previous.outputs.get(MENTIONS)):
-            changes.append(mention_changes(old, table))
-        else:
-            changes.append(None)
+        if previous:
+            can_tell = standing or is_whole(old, previous.outputs.get(MENTIONS))
+            changes.append(mention_changes(old, table) if can_tell else None)
 
     with workspace.scratch_dir("assemble") as scratch:
         assembled = assemble(
@@ -251,6 +248,8 @@ def _publish(
     if standing and assembled.drugs is None:
         fingerprints |= dict(zip((GRAPH, MENTIONS), standing.fingerprints, strict=True))
         outputs |= {name: describe_output(out / name) for name in (GRAPH, MENTIONS)}
+    if previous is None and assembled.drugs is not None:
+        changes.append(all_added(assembled.drugs))
     changed = changes[0] if changes else ()
     in_order = {name: outputs[name] for name in OUTPUTS}
     return _Published(lexicon_report(lexicon), assembled.counts, changed, in_order, drugs, fingerprints)
