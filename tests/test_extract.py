@@ -92,7 +92,7 @@ def test_a_lost_record_is_an_error(tmp_path: Path, lexicon: Lexicon, monkeypatch
     (tmp_path / "in/pubmed.csv").write_text(ROWS)
     (batch,) = batches_of(tmp_path / "in")
     whole = conform
-    monkeypatch.setattr(extracting, "conform", lambda records, files: whole(records, files).filter(pl.col("id") != "3"))
+    monkeypatch.setattr(extracting, "conform", lambda *read: whole(*read).filter(pl.col("id") != "3"))
     with pytest.raises(AccountingError, match=r"pubmed\.csv"):
         extracted(batch, lexicon, tmp_path / "work")
 

@@ -13,7 +13,13 @@ import drugmentions
 PACKAGE = Path(drugmentions.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ROW_LOOPS = {"iter_rows", "map_elements", "map_groups", "rows_by_key"}
-COMPILED = {"matching/kernel.py", "matching/compiled_engine.py"}  # an extra: imported by need alone
+COMPILED = {
+    "compiled.py",
+    "matching/kernel.py",
+    "matching/compiled_engine.py",
+    "sources/line_kernel.py",
+    "sources/line_check.py",
+}  # an extra: imported by need alone
 REGEX_ALLOWED = {"config.py", "matching/oracle.py"}  # patterns of settings; what fast engines are tested against
 
 
@@ -40,7 +46,8 @@ def test_no_row_loops_no_pandas_no_regex_over_data(path: Path) -> None:
         {"pandas", "pyarrow"} if name_of(path) in COMPILED else {"pandas", "pyarrow", "numpy", "numba", "nanoarrow"}
     )
     assert name_of(path) in COMPILED or not any(
-        module.endswith((".kernel", ".compiled_engine")) for module in imported(tree)
+        module.endswith((".compiled", ".kernel", ".compiled_engine", ".line_kernel", ".line_check"))
+        for module in imported(tree)
     )
     if name_of(path) not in REGEX_ALLOWED:
         assert not modules & {"re", "regex"}

@@ -58,7 +58,9 @@ def extract(
         replacing(publications, durable=False) as publications_part,
         replacing(rejects, durable=False) as rejects_part,
     ):
-        counts = write_publications(batch.files, publications_part, rejects_part, scratch)
+        counts = write_publications(
+            batch.files, publications_part, rejects_part, scratch, compiled=matcher.wait_for_compiled
+        )
     failpoint("part-written")
     marked = _with_unread_marked(batch, rejects)
     with ThreadPoolExecutor(1) as beside:  # flushing and hashing leave the cores to the search
@@ -109,10 +111,18 @@ def part_path(directory: Path, batch: str, kind: str, matched: str = "") -> Path
 
 
 def write_publications(
-    files: tuple[SourceFile, ...], publications: Path, rejects: Path, scratch: Path
+    files: tuple[SourceFile, ...],
+    publications: Path,
+    rejects: Path,
+    scratch: Path,
+    *,
+    compiled: Callable[[], bool] = lambda: False,
 ) -> list[FileCounts]:
-    """Read files of one source: publications (`CONFORMED`) and rejects (`REJECT`) as Parquet; counts by file."""
-    readings = list(_read(files, PUBLICATION_FIELDS, scratch))
+    """Read files of one source: publications (`CONFORMED`) and rejects (`REJECT`) as Parquet; counts by file.
+
+    `compiled`: whether numba may help to read; it is asked where there is a file for which that pays.
+    """
+    readings = list(_read(files, PUBLICATION_FIELDS, scratch, compiled))
     try:
         _sink_publications(readings, files, publications)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
@@ -182,12 +192,14 @@ def read_drug_lists(
     return build_lexicon(entries.select(DRUG_FIELDS), rules), rejects, counts
 
 
-def _read(files: tuple[SourceFile, ...], fields: tuple[str, ...], scratch: Path) -> Iterator[Reading]:
+def _read(
+    files: tuple[SourceFile, ...], fields: tuple[str, ...], scratch: Path, compiled: Callable[[], bool]
+) -> Iterator[Reading]:
     """Read large files by the fast reader where it has a way, all the others together by the slow one."""
     slow = []
     for file in files:
         fast = file.fingerprint.size >= FAST_FROM and not has_endless_lines(file)
-        reading = open_fast(file, fields) if fast else None
+        reading = open_fast(file, fields, compiled=compiled()) if fast else None
         if reading is None:
             slow.append(file)
         else:
@@ -203,7 +215,7 @@ def _fresh(scratch: Path, name: str) -> Path:
 
 
 def _sink_publications(readings: list[Reading], files: tuple[SourceFile, ...], path: Path) -> None:
-    frames = [conform(reading.records, files) for reading in readings]
+    frames = [conform(reading.records, files, reading.untidy) for reading in readings]
     pl.concat(frames).sink_parquet(path, compression=COMPRESSION, statistics=False, row_group_size=ROW_GROUP)
 
 

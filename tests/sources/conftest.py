@@ -5,6 +5,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from drugmentions.config import Source
@@ -14,6 +15,7 @@ from drugmentions.sources.conform import conform
 from drugmentions.sources.detect import detect
 from drugmentions.sources.locate import locate
 from drugmentions.sources.reading import Reading, open_fast, read_slow
+from drugmentions.text import clean_text_expr
 from tests.sources.support import Found
 
 FIELDS = ("title", "id", "date")
@@ -56,12 +58,33 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Reading]:
 
 @pytest.fixture(scope="session")
 def fast() -> Callable[..., Reading | None]:
-    """Open a file for a lazy scan."""
+    """Open a file for a lazy scan, with and without compiled code, which are to say the same."""
 
     def read(file: SourceFile, fields: tuple[str, ...] = FIELDS) -> Reading | None:
-        return open_fast(file, fields)
+        plain, compiled = (open_fast(file, fields, compiled=way) for way in (False, True))
+        if compiled is None:
+            assert plain is None or Path(file.path).read_bytes().endswith(b"\r")
+        elif plain is None:  # what isn't UTF-8 is refused when it is collected
+            with pytest.raises(pl.exceptions.ComputeError):
+                compiled.records.collect()
+        else:
+            assert compiled.read == plain.read
+            assert_untidy_cells_are_known(compiled)
+        return plain
 
     return read
+
+
+def assert_untidy_cells_are_known(reading: Reading) -> None:
+    """Wherever cleaning changes a field, `untidy` says that it may."""
+    try:
+        records = reading.records.collect()
+    except pl.exceptions.PolarsError:
+        return
+    for field, masks in ((field, reading.untidy) for field in records.columns[3:]):
+        changes = pl.col(field).ne_missing(clean_text_expr(pl.col(field)))
+        changed = records.filter(changes)["record"]
+        assert masks is None or changed.is_empty() or (field in masks and masks[field].gather(changed).all())
 
 
 @pytest.fixture(scope="session")

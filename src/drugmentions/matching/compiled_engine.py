@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from drugmentions.compiled import Int
 from drugmentions.matching import kernel
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.matching.normalise import GAP_SIGNS, normal_characters_expr
@@ -71,7 +72,7 @@ class Finder:
         frames = [pl.DataFrame(schema=dict.fromkeys(kernel.Spans._fields, pl.UInt32))]
         while len(asked):
             characters, unknown = self._characters, np.zeros(_CODE_POINTS, np.uint8)
-            nth: kernel.Int = 0
+            nth: Int = 0
             while nth < len(asked):
                 room = _room_for(len(asked) - int(nth))
                 entered, nth = kernel.search(
@@ -169,7 +170,7 @@ def _tables_of(lexicon: Lexicon, ranked: pl.DataFrame) -> kernel.Tables:
     )
 
 
-def _words_of(words: pl.Series, allowed: NDArray[np.uint16] | None = None) -> kernel.Words:
+def _words_of(words: pl.Series, allowed: NDArray[np.uint16] | None = None) -> kernel.Spelled:
     """Words for the compiled loop. `allowed`: the signs that the gaps behind the first ones may hold, as bits."""
     signs = np.zeros(len(words), np.uint16)
     if allowed is not None:

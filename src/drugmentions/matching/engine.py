@@ -69,6 +69,10 @@ class Matcher:
             self._start = Thread(target=self._begin)
             self._start.start()
 
+    def wait_for_compiled(self) -> bool:
+        """Whether there is compiled code to work with; waits until it has started."""
+        return self._is_compiled and self._started() is not None
+
     def find_mentions(self, publications: pl.LazyFrame, column: str = "title") -> pl.LazyFrame:
         """Join each publication to the drugs that its `column` mentions: see `find_mentions`."""
         schema = pl.Schema({**publications.collect_schema(), "drug": pl.String(), "spans": SPANS})

@@ -4,22 +4,12 @@ Titles are read where Polars holds them, eight bytes at a time. What is rare and
 title by title. It does what `polars_engine.py` does, and both are held to `oracle.py`.
 """
 
-import os
-from collections.abc import Callable
-from hashlib import sha256
-from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Final, NamedTuple
 
-import numba
 import numpy as np
-from llvmlite import ir
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-Bytes = NDArray[np.uint8]
-Places = NDArray[np.int64]
-Hashes = NDArray[np.uint64]
-Int = int | np.int64
+from drugmentions.compiled import HIGH, LOW, Bytes, Int, Places, Words, compiled, load, lowest
 
 LONGEST_TITLE: Final = (1 << 16) - 1
 """Bytes that a title may have here: places in it take 16 bits."""
@@ -38,10 +28,9 @@ _ZERO, _ONE, _PLACE = np.uint64(0), np.uint64(1), np.uint64(0xFFFF)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _2, _3, _6, _7, _8, _16, _32, _48, _56, _63, _64 = (np.uint64(n) for n in (2, 3, 6, 7, 8, 16, 32, 48, 56, 63, 64))
 _ALL, _SIZE = ~_ZERO, np.uint64(0xFFFFFFFF)
-# In each of eight bytes: its lowest and its highest bit; what carries those from a character on into the highest.
-_LOW, _HIGH = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
-_CAPITAL, _SMALL, _DIGIT = (_LOW * np.uint64(0x80 - ord(first)) for first in "Aa0")
-_AFTER_CAPITALS, _AFTER_SMALL, _AFTER_DIGITS = (_LOW * np.uint64(0x80 - ord(last) - 1) for last in "Zz9")
+# In each of eight bytes, what carries those from a character on into the highest bit.
+_CAPITAL, _SMALL, _DIGIT = (LOW * np.uint64(0x80 - ord(first)) for first in "Aa0")
+_AFTER_CAPITALS, _AFTER_SMALL, _AFTER_DIGITS = (LOW * np.uint64(0x80 - ord(last) - 1) for last in "Zz9")
 _BYTE, _TO_BITS = np.uint64(0xFF), np.uint64(0x0102040810204080)
 _BLANK, _HYPHEN = ord(" "), ord("-")
 _CLOSING: Final = tuple(map(ord, ")]}"))
@@ -54,33 +43,33 @@ SHORT, TAKES_SALTS, LAST = 1, 2, 4
 """Flags: two switches as in `Lexicon`; it is the last of those whose anchors have one hash."""
 
 
-class Words(NamedTuple):
+class Spelled(NamedTuple):
     """Words as letters.
 
     letters: at a word's place stands its size in bytes and, from bit 32 on, the signs that the gap behind it may hold;
     then its UTF-8, eight bytes in each, the first in the lowest bits, behind its end zeros. hashes: of each word.
     """
 
-    letters: Hashes
+    letters: Words
     places: Places
-    hashes: Hashes
+    hashes: Words
 
 
 class Tables(NamedTuple):
     """A lexicon as arrays, such that few places far apart are looked at.
 
-    letters: as in `Words`, of the forms' tokens, form by form, and of the salts. forms: one row each, sorted by the
+    letters: as in `Spelled`, of the forms' tokens, form by form, and of the salts. forms: one row each, sorted by the
     hash of their anchors. slots: an open-addressing table by hash, in each the upper half of the hash, and the first
     form that has it; all bits where free. sieve: a bit for each hash. signs: for each byte its bit among `GAP_SIGNS`.
     salts: sorted hashes of the salts; salts_at: their places in `letters`. terms: rows of terms, and their drugs.
     """
 
-    letters: Hashes
+    letters: Words
     forms: NDArray[np.int32]
-    slots: Hashes
-    sieve: Hashes
+    slots: Words
+    sieve: Words
     signs: NDArray[np.uint16]
-    salts: Hashes
+    salts: Words
     salts_at: Places
     terms: NDArray[np.int32]
 
@@ -138,65 +127,18 @@ class Spans(NamedTuple):
     term: NDArray[np.uint32]
 
 
-_Function = TypeVar("_Function", bound=Callable[..., object])
-_Intrinsic = tuple[object, Callable[..., object]]
-"""A signature, and what emits the code."""
+# Words of words.
 
 
-def _cache_directory() -> str:
-    """Where compiled code is kept: a directory of the user's cache for this very source, so that none is stale."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    return str(Path(cache, "drugmentions", sha256(Path(__file__).read_bytes()).hexdigest()[:16]))
-
-
-def _compiled(function: _Function) -> _Function:
-    """Compile a function when it is first called, and keep it for later processes where there is a place for that."""
-    settings: Any = numba.config
-    before, settings.CACHE_DIR = settings.CACHE_DIR, settings.CACHE_DIR or _cache_directory()
-    try:
-        return cast("_Function", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
-    except (RuntimeError, OSError):  # no place: it is compiled in every process
-        return cast("_Function", numba.njit(nogil=True, error_model="numpy")(function))
-    finally:
-        settings.CACHE_DIR = before
-
-
-# Polars' buffers are addresses here, and bits are looked for, neither of which numba has functions for.
-
-
-def _loading(_context: object, _address: object) -> _Intrinsic:
-    """Eight bytes from an address."""
-
-    def code(_target: object, builder: ir.IRBuilder, _signature: object, arguments: list[ir.Value]) -> ir.Instruction:
-        return builder.load(builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()), align=1)
-
-    return numba.types.uint64(numba.types.int64), code
-
-
-def _counting(_context: object, _bits: object) -> _Intrinsic:
-    """The place of the lowest bit that is set."""
-
-    def code(_target: object, builder: ir.IRBuilder, _signature: object, arguments: list[ir.Value]) -> ir.Instruction:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-    return numba.types.uint64(numba.types.uint64), code
-
-
-_load = cast("Callable[[Int], np.uint64]", intrinsic(_loading))
-_lowest = cast("Callable[[np.uint64], np.uint64]", intrinsic(_counting))
-
-# Hashes of words.
-
-
-@_compiled
+@compiled
 def _with_letters(value: np.uint64, letters: np.uint64) -> np.uint64:
     """The hash of a word with up to eight more bytes."""
     value = (value ^ letters) * _GOLDEN
     return value ^ value >> _32
 
 
-@_compiled
-def words_of(text: Bytes, starts: Places, allowed: NDArray[np.uint16]) -> Words:
+@compiled
+def words_of(text: Bytes, starts: Places, allowed: NDArray[np.uint16]) -> Spelled:
     """Words, of which the i-th is `text[starts[i]:starts[i + 1]]`. allowed: the signs in the gaps behind them."""
     count = starts.shape[0] - 1
     places, hashes = np.empty(count, np.int64), np.zeros(count, np.uint64)
@@ -213,11 +155,11 @@ def words_of(text: Bytes, starts: Places, allowed: NDArray[np.uint16]) -> Words:
         while place < last:
             hashes[word] = _with_letters(hashes[word], letters[place])
             place += 1
-    return Words(letters, places, hashes)
+    return Spelled(letters, places, hashes)
 
 
-@_compiled
-def _letters_at(lower: Hashes, at: Int, end: Int) -> np.uint64:
+@compiled
+def _letters_at(lower: Words, at: Int, end: Int) -> np.uint64:
     """The bytes from `at` on, eight at most, as a word's letters."""
     word, shift = at >> 3, np.uint64(at & 7) << _3
     letters = lower[word] >> shift | (lower[word + 1] << _ONE) << (_63 - shift)
@@ -226,8 +168,8 @@ def _letters_at(lower: Hashes, at: Int, end: Int) -> np.uint64:
     return np.uint64(letters)
 
 
-@_compiled
-def _hash_of(lower: Hashes, begin: Int, end: Int) -> np.uint64:
+@compiled
+def _hash_of(lower: Words, begin: Int, end: Int) -> np.uint64:
     """The hash of the bytes from `begin` to `end`."""
     value = _ZERO
     for at in range(begin, end, 8):
@@ -235,8 +177,8 @@ def _hash_of(lower: Hashes, begin: Int, end: Int) -> np.uint64:
     return value
 
 
-@_compiled
-def fill_slots(hashes: Hashes, slots: Hashes, sieve: Hashes) -> None:
+@compiled
+def fill_slots(hashes: Words, slots: Words, sieve: Words) -> None:
     """Enter the first place of each hash; they are sorted. `slots` has all its bits set, `sieve` none."""
     mask = np.uint64(slots.shape[0] - 1)
     for place in range(hashes.shape[0]):
@@ -250,16 +192,16 @@ def fill_slots(hashes: Hashes, slots: Hashes, sieve: Hashes) -> None:
             sieve[bit >> _6] |= _ONE << (bit & _63)
 
 
-@_compiled
-def _sieve_bit(value: np.uint64, sieve: Hashes) -> np.uint64:
+@compiled
+def _sieve_bit(value: np.uint64, sieve: Words) -> np.uint64:
     return (value >> _32) & np.uint64(sieve.shape[0] * 64 - 1)
 
 
 # Titles, in words of eight bytes; behind the last byte are zeros.
 
 
-@_compiled
-def _copy(titles: Titles, title: Int, words: Hashes) -> None:
+@compiled
+def _copy(titles: Titles, title: Int, words: Words) -> None:
     """Copy the bytes of a title."""
     view = titles.views[title]
     length = np.int64(view[0])
@@ -271,14 +213,14 @@ def _copy(titles: Titles, title: Int, words: Hashes) -> None:
         return
     address = titles.buffers[view[2]] + np.int64(view[3])
     for word in range(count):
-        words[word] = _load(address + 8 * word)
+        words[word] = load(address + 8 * word)
     rest = np.uint64(length & 7)
-    words[count] = _load(address + length - 8) >> (_8 * (_8 - rest)) if rest else _ZERO
+    words[count] = load(address + length - 8) >> (_8 * (_8 - rest)) if rest else _ZERO
     words[count + 1] = _ZERO
 
 
-@_compiled
-def _classify(words: Hashes, length: Int, lower: Hashes, tokens: Hashes) -> bool:
+@compiled
+def _classify(words: Words, length: Int, lower: Words, tokens: Words) -> bool:
     """Bring letters to lower case and borders to zero, and set the bits of `tokens` elsewhere; whether it is all ASCII.
 
     Every byte beyond ASCII is taken for one of a letter or a digit.
@@ -287,14 +229,14 @@ def _classify(words: Hashes, length: Int, lower: Hashes, tokens: Hashes) -> bool
     count = (length >> 3) + 1
     for word in range(count):
         text = words[word]
-        high = text & _HIGH
+        high = text & HIGH
         beyond |= high
         low = text ^ high
-        lowered = text | (((low + _CAPITAL) & ~(low + _AFTER_CAPITALS) & _HIGH) & ~high) >> _2
-        small = lowered & ~_HIGH
+        lowered = text | (((low + _CAPITAL) & ~(low + _AFTER_CAPITALS) & HIGH) & ~high) >> _2
+        small = lowered & ~HIGH
         letter = (small + _SMALL) & ~(small + _AFTER_SMALL)
         digit = (low + _DIGIT) & ~(low + _AFTER_DIGITS)
-        token = (((letter | digit) & _HIGH) | high) >> _7
+        token = (((letter | digit) & HIGH) | high) >> _7
         lower[word] = lowered & token * _BYTE
         bits |= (token * _TO_BITS >> _56) << (np.uint64(word & 7) << _3)
         if word & 7 == 7 or word == count - 1:
@@ -304,7 +246,7 @@ def _classify(words: Hashes, length: Int, lower: Hashes, tokens: Hashes) -> bool
     return bool(beyond == _ZERO)
 
 
-@_compiled
+@compiled
 def _characters_in(text: Bytes, length: Int) -> Int:
     """How many characters UTF-8 holds."""
     count = 0
@@ -313,7 +255,7 @@ def _characters_in(text: Bytes, length: Int) -> Int:
     return count
 
 
-@_compiled
+@compiled
 def _normalise(
     own: Bytes,
     length: Int,
@@ -369,8 +311,8 @@ def _normalise(
 # Candidates. `data` and `lower` are a title's bytes in normal characters, as they are and in lower case.
 
 
-@_compiled
-def _is_word(lower: Hashes, begin: Int, end: Int, letters: Hashes, place: Int) -> bool:
+@compiled
+def _is_word(lower: Words, begin: Int, end: Int, letters: Words, place: Int) -> bool:
     """Whether these bytes are the word whose letters stand at a place."""
     if np.int64(letters[place] & _SIZE) != end - begin:
         return False
@@ -381,19 +323,19 @@ def _is_word(lower: Hashes, begin: Int, end: Int, letters: Hashes, place: Int) -
     return True
 
 
-@_compiled
+@compiled
 def _salts_behind(
     data: Bytes,
-    lower: Hashes,
+    lower: Words,
     begins: Places,
     ends: Places,
-    values: Hashes,
+    values: Words,
     token: Int,
     tokens: Int,
     most: Int,
-    salts: Hashes,
+    salts: Words,
     salts_at: Places,
-    letters: Hashes,
+    letters: Words,
 ) -> Int:
     """How many salts follow a token, each after one blank."""
     for count in range(most):
@@ -408,7 +350,7 @@ def _salts_behind(
     return most
 
 
-@_compiled
+@compiled
 def _counts_though_short(kinds: Bytes, begin: Int, end: Int, length: Int) -> bool:
     """Whether a short term's own characters hold two capitals or a digit, and the title has a small letter.
 
@@ -427,7 +369,7 @@ def _counts_though_short(kinds: Bytes, begin: Int, end: Int, length: Int) -> boo
     return False
 
 
-@_compiled
+@compiled
 def _stands(data: Bytes, length: Int, at: Int, words: Bytes, first: Int, last: Int) -> bool:
     """Whether a word of small letters, which is in `words` from `first` to `last`, stands there, in any case."""
     if at < 0 or at + last - first > length:
@@ -439,12 +381,12 @@ def _stands(data: Bytes, length: Int, at: Int, words: Bytes, first: Int, last: I
     return True
 
 
-@_compiled
+@compiled
 def _is_letter(letter: np.uint8) -> np.bool_:
     return 65 <= letter <= 90 or 97 <= letter <= 122
 
 
-@_compiled
+@compiled
 def _ends_in_radical(data: Bytes, begin: Int, beside: Beside) -> bool:
     """Whether what comes before a place is the name of a radical, a bracket and a hyphen maybe behind it."""
     at = begin
@@ -461,7 +403,7 @@ def _ends_in_radical(data: Bytes, begin: Int, beside: Beside) -> bool:
     return False
 
 
-@_compiled
+@compiled
 def _begins_with_locant(data: Bytes, end: Int, length: Int, beside: Beside) -> bool:
     """Whether what comes behind a place is a locant, and what it belongs to, between hyphens: `-6-sulfate`."""
     at = end + 1
@@ -487,7 +429,7 @@ def _begins_with_locant(data: Bytes, end: Int, length: Int, beside: Beside) -> b
     return False
 
 
-@_compiled
+@compiled
 def _in_longer_name(data: Bytes, begin: Int, end: Int, length: Int, is_short: np.bool_, beside: Beside) -> bool:
     """Whether what stands beside a place makes it a part of a longer name: `polars_engine._IN_LONGER_NAME`."""
     if _ends_in_radical(data, begin, beside) or _begins_with_locant(data, end, length, beside):
@@ -504,8 +446,8 @@ def _in_longer_name(data: Bytes, begin: Int, end: Int, length: Int, is_short: np
     return False
 
 
-@_compiled
-def _sort(keys: Hashes, others: Hashes, count: Int) -> None:
+@compiled
+def _sort(keys: Words, others: Words, count: Int) -> None:
     """Sort pairs of numbers, which are few, in place."""
     for at in range(1, count):
         key, other, to = keys[at], others[at], at
@@ -515,8 +457,8 @@ def _sort(keys: Hashes, others: Hashes, count: Int) -> None:
         keys[to], others[to] = key, other
 
 
-@_compiled
-def _mark_beaten(places: Hashes, beaten: NDArray[np.bool_], count: Int) -> None:
+@compiled
+def _mark_beaten(places: Words, beaten: NDArray[np.bool_], count: Int) -> None:
     """Mark each place that another one overlaps and beats: see `polars_engine._without_beaten`. They are sorted."""
     beaten[:count] = False
     for at in range(count):
@@ -534,7 +476,7 @@ def _mark_beaten(places: Hashes, beaten: NDArray[np.bool_], count: Int) -> None:
 # All of it in one function, which takes arrays out of tuples once: numba counts references whenever it is done.
 
 
-@_compiled
+@compiled
 def search(  # noqa: C901, PLR0912, PLR0915
     titles: Titles,
     asked: Places,
@@ -603,7 +545,7 @@ def search(  # noqa: C901, PLR0912, PLR0915
             borders = bits ^ (bits << _ONE | before)
             before = bits >> _63
             while borders != _ZERO:
-                at = (block << 6) + np.int64(_lowest(borders))
+                at = (block << 6) + np.int64(lowest(borders))
                 borders &= borders - _ONE
                 if not is_within:
                     begin, is_within = at, True

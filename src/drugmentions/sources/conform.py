@@ -1,5 +1,7 @@
 """Bring records as a reader found them to the publication schema: clean text, dates of their own precision, kinds."""
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 import polars as pl
@@ -13,10 +15,13 @@ CONFORMED: Final = pl.Schema({**PUBLICATION, "unread_date": pl.String()})
 """`PUBLICATION`, and the text of a date that couldn't be read."""
 
 
-def conform(records: pl.LazyFrame, files: tuple[SourceFile, ...]) -> pl.LazyFrame:
+def conform(
+    records: pl.LazyFrame, files: tuple[SourceFile, ...], untidy: Mapping[str, pl.Series] | None = None
+) -> pl.LazyFrame:
     """Raw records of files of one source -> publications (`CONFORMED`), a row per record with a title and per deletion.
 
     It builds a plan of elementwise expressions and one filter, reads nothing, and keeps the order of the rows.
+    `untidy`: as `Reading` has it.
     """
     first = files[0]
     held = {name for file in files for name in file.columns}
@@ -28,7 +33,7 @@ def conform(records: pl.LazyFrame, files: tuple[SourceFile, ...]) -> pl.LazyFram
     if "sponsor" in held:
         records = records.with_columns(_lead_sponsor_expr())
     cleaned = records.with_columns(
-        clean_text_expr(pl.col(name), short=name in {"id", "date"}).alias(name)
+        _cleaned_expr(name, untidy)
         for name in ("id", "title", "official_title", "journal", "sponsor", "date")
         if name in held
     ).filter(pl.col("title").is_not_null() | deleted)
@@ -50,6 +55,22 @@ def conform(records: pl.LazyFrame, files: tuple[SourceFile, ...]) -> pl.LazyFram
         .with_columns(unread_date=pl.when(pl.col("parsed").is_null()).then("date"), date="parsed")
         .select(pl.col(name).cast(dtype) for name, dtype in CONFORMED.items())
     )
+
+
+def _cleaned_expr(name: str, untidy: Mapping[str, pl.Series] | None) -> pl.Expr:
+    text = pl.col(name)
+    if untidy is None or name == "sponsor":  # of which a part was taken
+        return clean_text_expr(text, short=name in {"id", "date"})
+    if name not in untidy:
+        return text
+    of_record = partial(_gathered, untidy[name])
+    return clean_text_expr(
+        text, untidy=pl.col("record").map_batches(of_record, return_dtype=pl.Boolean, is_elementwise=True)
+    )
+
+
+def _gathered(mask: pl.Series, records: pl.Series) -> pl.Series:
+    return mask.gather(records)
 
 
 def _lead_sponsor_expr() -> pl.Expr:

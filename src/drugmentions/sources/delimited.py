@@ -8,7 +8,7 @@ from typing import NamedTuple
 import orjson
 import polars as pl
 
-from drugmentions.model import SourceFile
+from drugmentions.model import Compression, SourceFile
 from drugmentions.sources.csv_lines import Lines, split_line, strict_reader
 from drugmentions.sources.scans import ROW, field_columns, further_columns, polars_path, scan_reading, tilde_fields
 from drugmentions.sources.spool import SUSPECT, Reading, Spool, is_blank
@@ -28,11 +28,12 @@ class _Header(NamedTuple):
 # By a lazy scan.
 
 
-def open_fast(file: SourceFile, fields: Sequence[str]) -> Reading | None:
+def open_fast(file: SourceFile, fields: Sequence[str], *, compiled: bool = False) -> Reading | None:
     """The reading of a file whose quoting is clean, with a cell never longer than its line; else None.
 
     Polars splits such a file as RFC 4180 says, and others it may misread without a word: hence one pass over the lines
-    now. What is left to refuse, a row with too many fields, raises PolarsError when the scan is collected.
+    now. What is left to refuse, a row with too many fields, raises PolarsError when the scan is collected. `compiled`:
+    whether numba may help.
     """
     if not is_utf8(file.encoding) or len(file.separator) != 1 or not file.separator.isascii():
         return None
@@ -41,7 +42,11 @@ def open_fast(file: SourceFile, fields: Sequence[str]) -> Reading | None:
     if header is None or header.height > 1 or path is None:
         return None
     try:
-        read = _count_clean(path, header, file)
+        plain = file.quoted and file.compression == Compression.NONE
+        if compiled and plain and file.separator not in ' "\\\r\n':
+            read, untidy = _check_by_numba(path, header, file)
+        else:
+            read, untidy = _count_clean(path, header, file), None
         if read is None:
             return None
         scan = _scan(path, header, file)
@@ -49,7 +54,7 @@ def open_fast(file: SourceFile, fields: Sequence[str]) -> Reading | None:
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         return None
     texts = [(name, pl.col(str(place))) for place, name in enumerate(header.names)]
-    return scan_reading(file, scan, texts, fields, read)
+    return scan_reading(file, scan, texts, fields, read, untidy=untidy)
 
 
 def _scan(path: str, header: _Header, file: SourceFile) -> pl.LazyFrame:
@@ -83,10 +88,22 @@ def _count_clean(path: str, header: _Header, file: SourceFile) -> int | None:
     body = pl.scan_lines(path, glob=False).slice(header.before + 1)
     asked = body.select(pl.len(), unclean.any().alias("unclean"), line.last().alias("last")).collect(engine="streaming")
     count, is_unclean, last = asked.row(0)
-    # Where a file has no final newline, Polars takes a separator too many there for its end.
-    if is_unclean or (last and len(split_line(last, file) or ()) > len(header.names)):
-        return None
-    return int(count)
+    return None if is_unclean or _is_too_long(last, header, file) else int(count)
+
+
+def _is_too_long(last: str | None, header: _Header, file: SourceFile) -> bool:
+    """Whether the last line has too many fields: without a final newline, Polars takes one separator for its end."""
+    return bool(last) and len(split_line(last or "", file) or ()) > len(header.names)
+
+
+def _check_by_numba(path: str, header: _Header, file: SourceFile) -> tuple[int | None, dict[int, pl.Series] | None]:
+    """What `_count_clean` says, and which cells may be untidy, by column; None where that isn't known."""
+    from drugmentions.sources.line_check import check_lines  # noqa: PLC0415  # of an extra
+
+    checked = check_lines(path, header.before + 1, file.separator)
+    if checked is None or _is_too_long(checked.last, header, file):
+        return None, None
+    return checked.lines, checked.untidy
 
 
 # Row by row.

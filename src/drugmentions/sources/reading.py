@@ -25,7 +25,6 @@ __all__ = ["Reading", "Spool", "open_fast", "read_slow"]
 
 
 _SCANS: Final[Mapping[Format, Callable[[SourceFile, Sequence[str]], Reading | None]]] = {
-    Format.CSV: delimited.open_fast,
     Format.NDJSON: ndjson.open_fast,
     Format.PARQUET: parquet.open_fast,
 }
@@ -46,13 +45,15 @@ _READERS: Final[Mapping[Format, Callable[[SourceFile, Sequence[str], Spool], Non
 }
 
 
-def open_fast(file: SourceFile, fields: Sequence[str]) -> Reading | None:
+def open_fast(file: SourceFile, fields: Sequence[str], *, compiled: bool = False) -> Reading | None:
     """The reading of a file by a lazy scan, or None where its format has none, or the file isn't clean.
 
     The records are counted, and quoting is checked, now; nothing is collected. Collecting may still raise PolarsError,
     PanicException or OSError (a row with too many fields, damaged data, a file that changed): then `read_slow` is to
-    read the file. `fields[0]` is the one that a record can't do without.
+    read the file. `fields[0]` is the one that a record can't do without. `compiled`: whether numba may help.
     """
+    if file.format == Format.CSV:
+        return delimited.open_fast(file, fields, compiled=compiled)
     open_scan = _SCANS.get(file.format)
     return open_scan(file, fields) if open_scan else None
 

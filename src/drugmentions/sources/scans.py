@@ -1,6 +1,8 @@
 """Which of a file's own columns hold our fields, and the reading of a scan whose columns are known."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import Final
 
 import polars as pl
@@ -70,16 +72,18 @@ def scan_reading(
     fields: Sequence[str],
     read: int,
     opaque: Container[str] = (),
+    untidy: Mapping[int, pl.Series] | None = None,
 ) -> Reading:
     """The reading of a scan with the row index ROW. `texts`: the file's columns, each by its own name, as text.
 
-    `opaque`: the names of those that hold no field.
+    `opaque`: the names of those that hold no field. `untidy`: `Reading.untidy` by the place of a column in `texts`.
     """
+    found = field_columns([name for name, _ in texts], file, fields)
     picked = [
-        _first_filled_expr([texts[place][1] for place in places if texts[place][0] not in opaque])
-        for places in field_columns([name for name, _ in texts], file, fields)
+        _first_filled_expr([texts[place][1] for place in places if texts[place][0] not in opaque]) for places in found
     ]
-    for place in tilde_fields(file, fields):
+    tildes = tilde_fields(file, fields)
+    for place in tildes:
         picked[place] = picked[place].str.replace_all("~", " ", literal=True)
     distinct = {name: filled_expr(text).alias(name) for name, text in reversed(texts)}
     raw = pl.struct(distinct[name] for name in dict.fromkeys(name for name, _ in texts)).struct.json_encode()
@@ -92,7 +96,14 @@ def scan_reading(
         ),
         pl.LazyFrame(schema=REJECT),
         {file.file: read},
+        None if untidy is None or tildes else _by_field(untidy, dict(zip(fields, found, strict=True))),
     )
+
+
+def _by_field(untidy: Mapping[int, pl.Series], columns: Mapping[str, Sequence[int]]) -> dict[str, pl.Series]:
+    """Where a field is untidy: where one of its columns is."""
+    masks = {field: [untidy[place] for place in places if place in untidy] for field, places in columns.items()}
+    return {field: reduce(or_, found) for field, found in masks.items() if found}
 
 
 def _first_filled_expr(texts: Sequence[pl.Expr]) -> pl.Expr:

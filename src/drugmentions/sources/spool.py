@@ -43,12 +43,15 @@ class Reading(NamedTuple):
     or `""`.
     `rejects`: REJECT, what the reader refused.
     `read`: records by file; of each file it is the rows of `records` plus those of `rejects`.
+    `untidy`: where cleaning may change a field, by the number of the record (Boolean), if that is known of the records,
+    which are then of one file; fields that are tidy everywhere are left out.
     """
 
     records: pl.LazyFrame
     untitled: pl.LazyFrame
     rejects: pl.LazyFrame
     read: dict[str, int]
+    untidy: dict[str, pl.Series] | None = None
 
 
 def records_schema(fields: Sequence[str]) -> pl.Schema:
