@@ -41,7 +41,7 @@ from drugmentions.sources.columns import PUBLICATION_FIELDS
 from drugmentions.sources.conform import conform
 from drugmentions.sources.detect import detect
 from drugmentions.sources.locate import locate
-from drugmentions.sources.reading import open_fast
+from drugmentions.sources.reading import Reading, open_fast
 
 MATCHED = ("source", "id", "title", "journal", "journal_kind", "date", "retracted")
 
@@ -76,8 +76,8 @@ class Stages:
         return {
             "scan_csv": lambda: consume(pl.scan_csv(self.file.path, infer_schema=False)),
             "scan_parquet": lambda: consume(pl.scan_parquet(self.work / "pubmed.parquet")),
-            "read": lambda: consume(self._records()),
-            "clean": lambda: consume(conform(self._records(), (self.file,))),
+            "read": lambda: consume(self._reading().records),
+            "clean": lambda: consume(self._cleaned()),
             "parts": self._write_parts,
             "cut": lambda: consume(self._mentions("cut")),
             "join": lambda: consume(self._mentions("join")),
@@ -86,16 +86,24 @@ class Stages:
             "merge": lambda: merge(self.parts),
         }
 
-    def _records(self) -> pl.LazyFrame:
-        reading = open_fast(self.file, PUBLICATION_FIELDS)
+    def _reading(self) -> Reading:
+        reading = open_fast(self.file, PUBLICATION_FIELDS, compiled=self.engine == "compiled")
         if reading is None:
             raise SystemExit(f"{self.file.path}: not read by a scan")
-        return reading.records
+        return reading
+
+    def _cleaned(self) -> pl.LazyFrame:
+        reading = self._reading()
+        return conform(reading.records, (self.file,), reading.untidy)
 
     def _write_parts(self) -> None:
         with tempfile.TemporaryDirectory(dir=self.work) as scratch:
             write_publications(
-                (self.file,), self.work / "publications.parquet", self.work / "rejects.parquet", Path(scratch)
+                (self.file,),
+                self.work / "publications.parquet",
+                self.work / "rejects.parquet",
+                Path(scratch),
+                compiled=lambda: self.engine == "compiled",
             )
 
     def _mentions(self, stage: str) -> pl.LazyFrame:
