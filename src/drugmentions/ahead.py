@@ -25,12 +25,9 @@ def in_order(
         pending: deque[tuple[Future[_Result], int]] = deque()
         for item in items:
             weight = weigh(item)
-            done = []
             while pending and (len(pending) == most or weight + sum(held for _, held in pending) > limit):
-                done.append(pending.popleft()[0].result())
+                yield pending.popleft()[0].result()
             pending.append((pool.submit(work, item), weight))
             del item  # or it waits here while the next is made
-            while done:
-                yield done.pop(0)
         while pending:
             yield pending.popleft()[0].result()

@@ -17,7 +17,18 @@ from drugmentions.failpoints import failpoint
 from drugmentions.matching.engine import Matcher
 from drugmentions.matching.lexicon import Lexicon, build_lexicon
 from drugmentions.matching.rules import PLAIN, Rules
-from drugmentions.model import MENTION_PART, PUBLICATION, RAW_LIMIT, REJECT, Batch, FileCounts, Part, Parts, SourceFile
+from drugmentions.model import (
+    MENTION_PART,
+    PUBLICATION,
+    RAW_LIMIT,
+    REJECT,
+    Batch,
+    FileCounts,
+    Format,
+    Part,
+    Parts,
+    SourceFile,
+)
 from drugmentions.sorted_runs import COMPRESSION, sink_runs
 from drugmentions.sources.columns import DRUG_FIELDS, PUBLICATION_FIELDS
 from drugmentions.sources.conform import conform
@@ -199,7 +210,7 @@ def _read(
     slow = []
     for file in files:
         fast = file.fingerprint.size >= FAST_FROM and not has_endless_lines(file)
-        reading = open_fast(file, fields, compiled=compiled()) if fast else None
+        reading = open_fast(file, fields, compiled=file.format == Format.CSV and compiled()) if fast else None
         if reading is None:
             slow.append(file)
         else:

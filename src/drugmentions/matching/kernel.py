@@ -26,7 +26,7 @@ PENDING: Final = 2
 
 _ZERO, _ONE, _PLACE = np.uint64(0), np.uint64(1), np.uint64(0xFFFF)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_2, _3, _6, _7, _8, _16, _32, _48, _56, _63, _64 = (np.uint64(n) for n in (2, 3, 6, 7, 8, 16, 32, 48, 56, 63, 64))
+_2, _3, _6, _7, _8, _16, _32, _48, _56, _63 = (np.uint64(n) for n in (2, 3, 6, 7, 8, 16, 32, 48, 56, 63))
 _ALL, _SIZE = ~_ZERO, np.uint64(0xFFFFFFFF)
 # In each of eight bytes, what carries those from a character on into the highest bit.
 _CAPITAL, _SMALL, _DIGIT = (LOW * np.uint64(0x80 - ord(first)) for first in "Aa0")
@@ -127,7 +127,7 @@ class Spans(NamedTuple):
     term: NDArray[np.uint32]
 
 
-# Words of words.
+# Hashes of words.
 
 
 @compiled

@@ -15,6 +15,7 @@ from drugmentions.sources.spool import SUSPECT, Reading, Spool, is_blank
 from drugmentions.sources.streams import INVALID_UTF8, LINE_LIMIT, LONG_LINE, is_utf8, read_line_blocks
 
 Row = list[str | None]
+_USUAL = ",;\t|"
 
 
 class _Header(NamedTuple):
@@ -42,8 +43,7 @@ def open_fast(file: SourceFile, fields: Sequence[str], *, compiled: bool = False
     if header is None or header.height > 1 or path is None:
         return None
     try:
-        plain = file.quoted and file.compression == Compression.NONE
-        if compiled and plain and file.separator not in ' "\\\r\n':
+        if compiled and file.quoted and file.separator in _USUAL and file.compression == Compression.NONE:
             read, untidy = _check_by_numba(path, header, file)
         else:
             read, untidy = _count_clean(path, header, file), None

@@ -9,7 +9,7 @@ UNCLEAN = -1
 
 _NEWLINE, _RETURN, _BLANK, _QUOTE = ord("\n"), ord("\r"), ord(" "), ord('"')
 _7F = ~HIGH
-_ZERO, _ONE, _3, _7, _8, _56 = (np.uint64(n) for n in (0, 1, 3, 7, 8, 56))
+_ZERO, _ONE, _3, _8, _56 = (np.uint64(n) for n in (0, 1, 3, 8, 56))
 _QUOTES, _BLANKS, _BACKSLASHES = (LOW * np.uint64(ord(sign)) for sign in '" \\')
 _ABOVE_CONTROLS = LOW * np.uint64(0xE0)
 
