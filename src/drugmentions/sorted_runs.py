@@ -7,8 +7,8 @@ from typing import Final
 import polars as pl
 from polars.io.plugins import register_io_source
 
-RUN: Final = 200_000
-"""Mentions that are sorted at a time: some 60 MB."""
+RUN: Final = 150_000
+"""Mentions that are sorted at a time: some 50 MB."""
 GROUP: Final = 10_000
 """Mentions whose first and last drug the file knows: what is read at least."""
 COMPRESSION: Final = "uncompressed"
