@@ -87,7 +87,7 @@ class Stages:
         }
 
     def _reading(self) -> Reading:
-        reading = open_fast(self.file, PUBLICATION_FIELDS, compiled=self.engine == "compiled")
+        reading = open_fast(self.file, PUBLICATION_FIELDS, compiled=lambda: self.engine == "compiled")
         if reading is None:
             raise SystemExit(f"{self.file.path}: not read by a scan")
         return reading

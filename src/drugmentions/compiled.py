@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -30,7 +31,10 @@ _Intrinsic = tuple[object, Callable[..., object]]
 def compiled(function: _Function) -> _Function:
     """Compile a function when it is first called, and keep it for later processes where there is a place for that."""
     settings: Any = numba.config
-    before, settings.CACHE_DIR = settings.CACHE_DIR, settings.CACHE_DIR or _cache_directory(function)
+    before, settings.CACHE_DIR = (
+        settings.CACHE_DIR,
+        settings.CACHE_DIR or _cache_directory(function.__code__.co_filename),
+    )
     try:
         return cast("_Function", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
     except (RuntimeError, OSError):  # no place: it is compiled in every process
@@ -39,12 +43,12 @@ def compiled(function: _Function) -> _Function:
         settings.CACHE_DIR = before
 
 
-def _cache_directory(function: Callable[..., object]) -> str:
+@cache
+def _cache_directory(source: str) -> str:
     """Where compiled code is kept: a directory of the user's cache for this very source, so that none is stale."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    sources = [Path(__file__), Path(function.__code__.co_filename)]
-    found = sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
-    return str(Path(cache, "drugmentions", found[:16]))
+    kept = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    found = sha256(Path(__file__).read_bytes() + Path(source).read_bytes()).hexdigest()
+    return str(Path(kept, "drugmentions", found[:16]))
 
 
 # Polars' buffers are addresses here, and bits are looked for, neither of which numba has functions for.

@@ -24,7 +24,6 @@ from drugmentions.model import (
     REJECT,
     Batch,
     FileCounts,
-    Format,
     Part,
     Parts,
     SourceFile,
@@ -210,7 +209,7 @@ def _read(
     slow = []
     for file in files:
         fast = file.fingerprint.size >= FAST_FROM and not has_endless_lines(file)
-        reading = open_fast(file, fields, compiled=file.format == Format.CSV and compiled()) if fast else None
+        reading = open_fast(file, fields, compiled=compiled) if fast else None
         if reading is None:
             slow.append(file)
         else:

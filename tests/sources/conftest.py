@@ -61,7 +61,7 @@ def fast() -> Callable[..., Reading | None]:
     """Open a file for a lazy scan, with and without compiled code, which are to say the same."""
 
     def read(file: SourceFile, fields: tuple[str, ...] = FIELDS) -> Reading | None:
-        plain, compiled = (open_fast(file, fields, compiled=way) for way in (False, True))
+        plain, compiled = (open_fast(file, fields, compiled=way) for way in (lambda: False, lambda: True))
         if compiled is None:
             assert plain is None or Path(file.path).read_bytes().endswith(b"\r")
         elif plain is None:  # what isn't UTF-8 is refused when it is collected

@@ -75,10 +75,10 @@ bodies = st.text(alphabet=st.sampled_from('ab,,\n\n  "\r\t\\\u00e9'), max_size=6
 @example(body='"a\r\n"', block=1)
 def test_blocks_change_nothing(body: str, block: int, fast: Fast, planned: Planned) -> None:
     file = planned(HEADER + body)
-    whole = open_fast(file, PUBLICATION_FIELDS, compiled=True)
+    whole = open_fast(file, PUBLICATION_FIELDS, compiled=lambda: True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(line_check, "_BLOCK", block)
-        parted = open_fast(file, PUBLICATION_FIELDS, compiled=True)
+        parted = open_fast(file, PUBLICATION_FIELDS, compiled=lambda: True)
         fast(file)
     assert (whole is None) == (parted is None)
     if whole and parted:
@@ -90,7 +90,7 @@ def test_blocks_change_nothing(body: str, block: int, fast: Fast, planned: Plann
 @given(rows=st.lists(st.tuples(*[st.text(alphabet="ab \u00e9\t\\xc3", max_size=6)] * 3), min_size=1, max_size=9))
 def test_publications_are_the_same(rows: list[tuple[str, str, str]], planned: Planned) -> None:
     file = planned(HEADER + "".join(",".join(row) + "\n" for row in rows))
-    plain, compiled = (open_fast(file, PUBLICATION_FIELDS, compiled=way) for way in (False, True))
+    plain, compiled = (open_fast(file, PUBLICATION_FIELDS, compiled=way) for way in (lambda: False, lambda: True))
     assert plain
     assert compiled
     assert compiled.untidy is not None
@@ -102,7 +102,7 @@ def test_too_many_untidy_cells_are_not_remembered(planned: Planned, monkeypatch:
     file = planned(HEADER + "a  b,1,\n" * 100)
     monkeypatch.setattr(line_check, "_BLOCK", 64)
     monkeypatch.setattr(line_check, "_MOST", 50)
-    reading = open_fast(file, PUBLICATION_FIELDS, compiled=True)
+    reading = open_fast(file, PUBLICATION_FIELDS, compiled=lambda: True)
     assert reading
     assert reading.untidy is None
     assert conform(reading.records, (file,), reading.untidy).collect()["title"].unique().to_list() == ["a b"]

@@ -35,6 +35,7 @@ _NO_CHARACTERS: Final = kernel.Characters(
     places=np.zeros(_CODE_POINTS, np.int32),
     texts=np.zeros(0, np.uint8),
 )
+_NO_SPANS: Final = pl.DataFrame(schema=dict.fromkeys(kernel.Spans._fields, pl.UInt32))
 
 
 class Finder:
@@ -54,7 +55,7 @@ class Finder:
 
     def find(self, titles: pl.Series) -> tuple[pl.DataFrame, pl.Series]:
         """What stands in the titles that are searched here, as `Matcher.find_spans` says it; and the rows of others."""
-        found = [pl.DataFrame(schema=dict.fromkeys(kernel.Spans._fields, pl.UInt32))]
+        found = [_NO_SPANS]
         left, first = [pl.Series(dtype=pl.UInt32)], 0
         for views, buffers in _arrow_of(titles):
             spans, others = self._find(kernel.Titles(views, _addresses(buffers)))
@@ -69,7 +70,7 @@ class Finder:
         """Spans in an array of titles, sorted: `title, start, end, term`; and the titles that aren't searched here."""
         count = len(titles.views)
         asked, state = np.arange(count), np.zeros(count, np.uint8)
-        frames = [pl.DataFrame(schema=dict.fromkeys(kernel.Spans._fields, pl.UInt32))]
+        frames = [_NO_SPANS]
         while len(asked):
             characters, unknown = self._characters, np.zeros(_CODE_POINTS, np.uint8)
             nth: Int = 0

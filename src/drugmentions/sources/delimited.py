@@ -1,7 +1,7 @@
 """Read delimited text (CSV, TSV): by a lazy scan where it is clean, else row by row, where a bad row costs a row."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -29,12 +29,14 @@ class _Header(NamedTuple):
 # By a lazy scan.
 
 
-def open_fast(file: SourceFile, fields: Sequence[str], *, compiled: bool = False) -> Reading | None:
+def open_fast(
+    file: SourceFile, fields: Sequence[str], *, compiled: Callable[[], bool] = lambda: False
+) -> Reading | None:
     """The reading of a file whose quoting is clean, with a cell never longer than its line; else None.
 
     Polars splits such a file as RFC 4180 says, and others it may misread without a word: hence one pass over the lines
     now. What is left to refuse, a row with too many fields, raises PolarsError when the scan is collected. `compiled`:
-    whether numba may help.
+    whether numba may help; asked where it can.
     """
     if not is_utf8(file.encoding) or len(file.separator) != 1 or not file.separator.isascii():
         return None
@@ -43,7 +45,7 @@ def open_fast(file: SourceFile, fields: Sequence[str], *, compiled: bool = False
     if header is None or header.height > 1 or path is None:
         return None
     try:
-        if compiled and file.quoted and file.separator in _USUAL and file.compression == Compression.NONE:
+        if file.quoted and file.separator in _USUAL and file.compression == Compression.NONE and compiled():
             read, untidy = _check_by_numba(path, header, file)
         else:
             read, untidy = _count_clean(path, header, file), None

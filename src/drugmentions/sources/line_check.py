@@ -31,17 +31,18 @@ class Checked(NamedTuple):
 
 def check_lines(path: str, skipped: int, separator: str) -> Checked | None:
     """Look at the lines behind the first `skipped` ones; None where their quoting isn't clean. Raises OSError."""
-    count, last = 0, b""
+    count, entered, last = 0, 0, b""
     cells = [pl.DataFrame(schema={"line": pl.Int64, "column": pl.Int64})]
     for lines, found, last in in_order(
         lambda block: _check(*block, ord(separator)), _blocks(path, skipped), most=pl.thread_pool_size()
     ):
         if lines == line_kernel.UNCLEAN or last.endswith(b"\r"):
             return None
-        if sum(map(len, cells)) <= _MOST:
+        entered += found.height
+        if entered <= _MOST:
             cells.append(found.with_columns(pl.col("line") + count))
         count += lines
-    untidy = _by_column(pl.concat(cells), count) if sum(map(len, cells)) <= _MOST else None
+    untidy = _by_column(pl.concat(cells), count) if entered <= _MOST else None
     return Checked(count, last.decode(errors="replace"), untidy)
 
 

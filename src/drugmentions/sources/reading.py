@@ -45,12 +45,15 @@ _READERS: Final[Mapping[Format, Callable[[SourceFile, Sequence[str], Spool], Non
 }
 
 
-def open_fast(file: SourceFile, fields: Sequence[str], *, compiled: bool = False) -> Reading | None:
+def open_fast(
+    file: SourceFile, fields: Sequence[str], *, compiled: Callable[[], bool] = lambda: False
+) -> Reading | None:
     """The reading of a file by a lazy scan, or None where its format has none, or the file isn't clean.
 
     The records are counted, and quoting is checked, now; nothing is collected. Collecting may still raise PolarsError,
     PanicException or OSError (a row with too many fields, damaged data, a file that changed): then `read_slow` is to
-    read the file. `fields[0]` is the one that a record can't do without. `compiled`: whether numba may help.
+    read the file. `fields[0]` is the one that a record can't do without. `compiled`: whether numba may help; asked
+    where it can.
     """
     if file.format == Format.CSV:
         return delimited.open_fast(file, fields, compiled=compiled)
