@@ -94,7 +94,7 @@ class Stages:
 
     def _cleaned(self) -> pl.LazyFrame:
         reading = self._reading()
-        return conform(reading.records, (self.file,), reading.untidy)
+        return conform(reading.records, (self.file,), reading.clean)
 
     def _write_parts(self) -> None:
         with tempfile.TemporaryDirectory(dir=self.work) as scratch:

@@ -61,6 +61,14 @@ def _loading(_context: object, _address: object) -> _Intrinsic:
     return numba.types.uint64(numba.types.int64), code
 
 
+def _storing(_context: object, _address: object, _word: object) -> _Intrinsic:
+    def code(_target: object, builder: ir.IRBuilder, _signature: object, arguments: list[ir.Value]) -> ir.Constant:
+        builder.store(arguments[1], builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()), align=1)
+        return ir.Constant(ir.IntType(8).as_pointer(), None)  # what numba takes for None
+
+    return numba.types.none(numba.types.int64, numba.types.uint64), code
+
+
 def _counting(_context: object, _bits: object) -> _Intrinsic:
     def code(_target: object, builder: ir.IRBuilder, _signature: object, arguments: list[ir.Value]) -> ir.Instruction:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
@@ -70,5 +78,7 @@ def _counting(_context: object, _bits: object) -> _Intrinsic:
 
 load: Final = cast("Callable[[Int], np.uint64]", intrinsic(_loading))
 """Eight bytes from an address."""
+store: Final = cast("Callable[[Int, np.uint64], None]", intrinsic(_storing))
+"""Eight bytes to an address."""
 lowest: Final = cast("Callable[[np.uint64], np.uint64]", intrinsic(_counting))
 """The place of the lowest bit that is set."""

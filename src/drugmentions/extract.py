@@ -225,7 +225,7 @@ def _fresh(scratch: Path, name: str) -> Path:
 
 
 def _sink_publications(readings: list[Reading], files: tuple[SourceFile, ...], path: Path) -> None:
-    frames = [conform(reading.records, files, reading.untidy) for reading in readings]
+    frames = [conform(reading.records, files, reading.clean) for reading in readings]
     pl.concat(frames).sink_parquet(path, compression=COMPRESSION, statistics=False, row_group_size=ROW_GROUP)
 
 

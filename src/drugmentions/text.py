@@ -37,18 +37,14 @@ _FOLDED_BLOCKS: Final = (
 _FOLDS: Final = {c: c.casefold() for c in map(chr, chain(*_FOLDED_BLOCKS)) if c.casefold() != c.lower() == c}
 
 
-def clean_text_expr(text: pl.Expr, *, short: bool = False, untidy: pl.Expr | None = None) -> pl.Expr:
+def clean_text_expr(text: pl.Expr, *, short: bool = False) -> pl.Expr:
     r"""Text in NFC with single blanks, literal `\xNN` escapes decoded; blank text and `""` are null.
 
     White space is Unicode White_Space. A maximal run of escapes that isn't valid UTF-8 as a whole is dropped. Decoding
     comes first, once, so decoded white space collapses too; decoded control characters, NUL among them, stay.
     `short`: whether most texts have some ten characters, as ids and dates do; it steers speed, never the result.
-    `untidy`: where cleaning may change the text, if that is known.
     """
-    if untidy is None:
-        return where_expr(text, _is_short_untidy if short else _is_untidy, _tidied)
-    tidied = _tidied(pl.when(untidy).then(text).otherwise(pl.lit("")))
-    return pl.when(untidy).then(tidied).otherwise(text).alias(_name(text))
+    return where_expr(text, _is_short_untidy if short else _is_untidy, _tidied)
 
 
 def fold_case_expr(text: pl.Expr) -> pl.Expr:

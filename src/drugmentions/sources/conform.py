@@ -1,7 +1,6 @@
 """Bring records as a reader found them to the publication schema: clean text, dates of their own precision, kinds."""
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Container
 from typing import Final
 
 import polars as pl
@@ -9,19 +8,18 @@ import polars as pl
 from drugmentions.model import PUBLICATION, VERSION_UNIT, SourceFile
 from drugmentions.sources.columns import DELETED, ORIGIN_MARK, RETRACTED, STATUS
 from drugmentions.sources.dates import parse_date_expr
+from drugmentions.sources.spool import PARSED_DATE
 from drugmentions.text import clean_text_expr, where_expr
 
 CONFORMED: Final = pl.Schema({**PUBLICATION, "unread_date": pl.String()})
 """`PUBLICATION`, and the text of a date that couldn't be read."""
 
 
-def conform(
-    records: pl.LazyFrame, files: tuple[SourceFile, ...], untidy: Mapping[str, pl.Series] | None = None
-) -> pl.LazyFrame:
+def conform(records: pl.LazyFrame, files: tuple[SourceFile, ...], clean: Container[str] = ()) -> pl.LazyFrame:
     """Raw records of files of one source -> publications (`CONFORMED`), a row per record with a title and per deletion.
 
     It builds a plan of elementwise expressions and one filter, reads nothing, and keeps the order of the rows.
-    `untidy`: as `Reading` has it.
+    `clean`: as `Reading` has it.
     """
     first = files[0]
     held = {name for file in files for name in file.columns}
@@ -33,44 +31,28 @@ def conform(
     if "sponsor" in held:
         records = records.with_columns(_lead_sponsor_expr())
     cleaned = records.with_columns(
-        _cleaned_expr(name, untidy)
+        clean_text_expr(pl.col(name), short=name in {"id", "date"})
         for name in ("id", "title", "official_title", "journal", "sponsor", "date")
-        if name in held
+        if name in held and name not in clean
     ).filter(pl.col("title").is_not_null() | deleted)
     sponsored = pl.col("journal").is_null() & pl.col("sponsor").is_not_null()
-    date = parse_date_expr(pl.col("date"), first.dates)
+    date = pl.col(PARSED_DATE) if PARSED_DATE in clean else parse_date_expr(pl.col("date"), first.dates)
     return (
         cleaned.with_columns(
+            date.alias(PARSED_DATE),
             source=pl.coalesce(ORIGIN_MARK, origin) if ORIGIN_MARK in held else origin,
             journal=pl.coalesce("journal", "sponsor"),
             journal_kind=pl.when(sponsored)
             .then(pl.lit("sponsor"))
             .when(pl.col("journal").is_not_null())
             .then(pl.lit("journal")),
-            parsed=date,
             revision=_revision_expr(files),
             deleted=deleted,
             retracted=retracted,
         )
-        .with_columns(unread_date=pl.when(pl.col("parsed").is_null()).then("date"), date="parsed")
+        .with_columns(unread_date=pl.when(pl.col(PARSED_DATE).is_null()).then("date"), date=PARSED_DATE)
         .select(pl.col(name).cast(dtype) for name, dtype in CONFORMED.items())
     )
-
-
-def _cleaned_expr(name: str, untidy: Mapping[str, pl.Series] | None) -> pl.Expr:
-    text = pl.col(name)
-    if untidy is None or name == "sponsor":  # of which a part was taken
-        return clean_text_expr(text, short=name in {"id", "date"})
-    if name not in untidy:
-        return text
-    of_record = partial(_gathered, untidy[name])
-    return clean_text_expr(
-        text, untidy=pl.col("record").map_batches(of_record, return_dtype=pl.Boolean, is_elementwise=True)
-    )
-
-
-def _gathered(mask: pl.Series, records: pl.Series) -> pl.Series:
-    return mask.gather(records)
 
 
 def _lead_sponsor_expr() -> pl.Expr:

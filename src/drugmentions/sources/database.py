@@ -140,6 +140,6 @@ def _keep(file: SourceFile, batch: pl.DataFrame, fields: Sequence[str], spool: S
         if (date := texts[names[place]]) is not None:
             texts[names[place]] = date.str.replace(_TIMESTAMP, "$1")
     shown = [(name, shown_expr(name) if text is None else text) for name, text in texts.items()]
-    reading = scan_reading(file, batch.lazy(), shown, fields, batch.height, opaque)
+    reading = scan_reading(file, batch.lazy(), shown, fields, {file.file: batch.height}, opaque)
     spool.rows.extend(reading.records.collect().rows())
     spool.doubtful.extend((*row, None) for row in reading.untitled.collect().rows())

@@ -7,11 +7,11 @@ import polars as pl
 
 from drugmentions.text import once_expr, where_expr
 
-_MONTHS: Final = (
+MONTHS: Final = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-MONTH_NUMBERS: Final = {name: f"{n:02}" for n, month in enumerate(_MONTHS, 1) for name in (month, month[:3])}
+MONTH_NUMBERS: Final = {name: f"{n:02}" for n, month in enumerate(MONTHS, 1) for name in (month, month[:3])}
 """English month, full or of three letters -> its number of two digits."""
 # A month between blanks as a number between tabs, which cleaned text can't hold, so that nothing else looks like it.
 _TABBED_MONTHS: Final = {f" {name} ": f"\t{number}\t" for name, number in MONTH_NUMBERS.items()}
@@ -20,7 +20,7 @@ _YEAR: Final = "(?:1[0-9]{3}|20[0-9]{2}|2100)"
 _LEAP_YEAR: Final = "(?:(?:1[0-9]|20)(?:0[48]|[13579][26]|[2468][048])|1[26]00|2000)"
 _DAY: Final = "(?:0?[1-9]|[12][0-9]|3[01])"
 # Any case of ASCII letters alone: without `-u`, a long s would pass for an s.
-_MONTH: Final = "(?i-u:" + "|".join(f"{month[:3]}(?:{month[3:]})?" for month in _MONTHS) + ")"
+_MONTH: Final = "(?i-u:" + "|".join(f"{month[:3]}(?:{month[3:]})?" for month in MONTHS) + ")"
 _SEASON: Final = "(?i-u:Spring|Summer|Autumn|Fall|Winter)"
 _TO: Final = " ?[-–] ?"
 _TO_DAY: Final = f" {_DAY}{_TO}(?:(?:{_YEAR} )?{_MONTH} )?{_DAY}"

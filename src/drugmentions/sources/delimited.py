@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -36,7 +37,7 @@ def open_fast(
 
     Polars splits such a file as RFC 4180 says, and others it may misread without a word: hence one pass over the lines
     now. What is left to refuse, a row with too many fields, raises PolarsError when the scan is collected. `compiled`:
-    whether numba may help; asked where it can.
+    whether numba may read it; asked where it can. Then all is seen when it is collected.
     """
     if not is_utf8(file.encoding) or len(file.separator) != 1 or not file.separator.isascii():
         return None
@@ -44,19 +45,30 @@ def open_fast(
     path = polars_path(file)
     if header is None or header.height > 1 or path is None:
         return None
+    texts = [(name, pl.col(str(place))) for place, name in enumerate(header.names)]
+    if file.quoted and file.separator in _USUAL and file.compression == Compression.NONE and compiled():
+        return _read_by_numba(path, header, file, fields, texts)
     try:
-        if file.quoted and file.separator in _USUAL and file.compression == Compression.NONE and compiled():
-            read, untidy = _check_by_numba(path, header, file)
-        else:
-            read, untidy = _count_clean(path, header, file), None
+        read = _count_clean(path, header, file)
         if read is None:
             return None
         scan = _scan(path, header, file)
         scan.collect_schema()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         return None
-    texts = [(name, pl.col(str(place))) for place, name in enumerate(header.names)]
-    return scan_reading(file, scan, texts, fields, read, untidy=untidy)
+    return scan_reading(file, scan, texts, fields, {file.file: read})
+
+
+def _read_by_numba(
+    path: str, header: _Header, file: SourceFile, fields: Sequence[str], texts: Sequence[tuple[str, pl.Expr]]
+) -> Reading:
+    """The reading by compiled code: when it is collected, quoting is checked and records are counted."""
+    from drugmentions.sources.line_scan import scan_lines  # noqa: PLC0415  # of an extra
+
+    read = {file.file: 0}
+    count = partial(read.__setitem__, file.file)
+    scan = scan_lines(path, header.before + 1, file.separator, len(header.names), file.dates, on_end=count)
+    return scan_reading(file, scan, texts, fields, read, prepared=True)
 
 
 def _scan(path: str, header: _Header, file: SourceFile) -> pl.LazyFrame:
@@ -90,22 +102,11 @@ def _count_clean(path: str, header: _Header, file: SourceFile) -> int | None:
     body = pl.scan_lines(path, glob=False).slice(header.before + 1)
     asked = body.select(pl.len(), unclean.any().alias("unclean"), line.last().alias("last")).collect(engine="streaming")
     count, is_unclean, last = asked.row(0)
-    return None if is_unclean or _is_too_long(last, header, file) else int(count)
-
-
-def _is_too_long(last: str | None, header: _Header, file: SourceFile) -> bool:
-    """Whether the last line has too many fields: without a final newline, Polars takes one separator for its end."""
-    return bool(last) and len(split_line(last or "", file) or ()) > len(header.names)
-
-
-def _check_by_numba(path: str, header: _Header, file: SourceFile) -> tuple[int | None, dict[int, pl.Series] | None]:
-    """What `_count_clean` says, and which cells may be untidy, by column; None where that isn't known."""
-    from drugmentions.sources.line_check import check_lines  # noqa: PLC0415  # of an extra
-
-    checked = check_lines(path, header.before + 1, file.separator)
-    if checked is None or _is_too_long(checked.last, header, file):
-        return None, None
-    return checked.lines, checked.untidy
+    if is_unclean:
+        return None
+    # without a final line feed, Polars takes one separator too many for the line's end
+    is_too_long = last and len(split_line(last, file) or ()) > len(header.names)
+    return None if is_too_long else int(count)
 
 
 # Row by row.

@@ -1,11 +1,18 @@
-"""The loop over the bytes of delimited lines that numba compiles: clean quoting, and cells that aren't tidy."""
+"""The loops over the bytes of delimited lines that numba compiles: where cells are, and their texts."""
+
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from drugmentions.compiled import HIGH, LOW, Bytes, Int, Places, Words, compiled, lowest
+from drugmentions.compiled import HIGH, LOW, Bytes, Int, Places, Words, compiled, load, lowest, store
 
-UNCLEAN = -1
-"""What `check_lines` says of quoting that isn't clean."""
+UNCLEAN: Final = -1
+"""What `cut_lines` says of lines that are not to be cut."""
+UNTIDY: Final = 1
+"""The mark of a cell that cleaning may change."""
+DOUBLED: Final = 2
+"""The mark of a cell in which quotes are doubled."""
 
 _NEWLINE, _RETURN, _BLANK, _QUOTE = ord("\n"), ord("\r"), ord(" "), ord('"')
 _7F = ~HIGH
@@ -21,23 +28,41 @@ def _zeros(word: np.uint64) -> np.uint64:
 
 
 @compiled
-def check_lines(  # noqa: C901, PLR0912, PLR0915  # one pass
-    text: Bytes, words: Words, separator: Int, lines: Places, columns: Places
-) -> tuple[int, int]:
-    """Look at lines that all end in a line feed: how many there are, and how many cells aren't tidy.
+def count_lines(text: Bytes) -> int:
+    """How many line feeds there are."""
+    count = 0
+    for at in range(text.shape[0]):
+        count += text[at] == _NEWLINE
+    return count
 
-    words: `text` in words of eight bytes, the last one filled up with any letter. lines, columns: where untidy cells
-    are is entered here, both from 0 on, in order, as far as there is room. A cell is tidy where cleaning can't change
-    it: ASCII without controls, backslashes and quotes inside, with single blanks, none at its ends. Returns UNCLEAN
-    where a quote stands elsewhere than around a whole cell, doubled in it or not, where a quoted cell holds a line's
-    end, and where a carriage return is no part of one.
+
+@compiled
+def cut_lines(  # noqa: C901, PLR0912, PLR0915  # one pass
+    text: Bytes,
+    words: Words,
+    separator: Int,
+    rows: Places,
+    starts: NDArray[np.int32],
+    ends: NDArray[np.int32],
+    marks: NDArray[np.uint8],
+) -> int:
+    """Find the cells of lines that all end in a line feed; returns how many lines there are, or UNCLEAN.
+
+    words: `text` in words of eight bytes, the last one filled up with any letter. rows: for each column the row of the
+    arrays that takes it, or -1. starts, ends: by row and line, where a cell's text lies, without quotes around it.
+    marks: UNTIDY where it isn't sure that cleaning doesn't change the cell, DOUBLED. All are zeros before, and stay so
+    where a line is too short.
+
+    A cell is tidy if it is ASCII without controls, backslashes and quotes inside, with single blanks, none at its ends.
+    Lines are unclean where a quote stands elsewhere than around a whole cell, doubled in it or not, where a quoted cell
+    holds a line's end, where a carriage return is no part of one, and where a line has too many cells.
     """
     separators = LOW * np.uint64(separator)
     cell: Int = 0
     doubled: Int = -1
-    line, column, entered = 0, 0, 0
-    in_quotes, blank_before = False, _ZERO
-    is_untidy = text.shape[0] > 0 and text[0] == _BLANK
+    line, column = 0, 0
+    in_quotes, is_quoted, blank_before = False, False, _ZERO
+    mark: Int = UNTIDY if text.shape[0] > 0 and text[0] == _BLANK else 0
     for nth in range(words.shape[0]):
         word = words[nth]
         blanks = _zeros(word ^ _BLANKS)
@@ -54,49 +79,82 @@ def check_lines(  # noqa: C901, PLR0912, PLR0915  # one pass
             at = 8 * nth + np.int64(lowest(events) >> _3)
             events &= events - _ONE
             sign = text[at]
+            end = at
             if sign == separator and not in_quotes:
-                is_untidy = is_untidy or text[at - 1 if at > cell else at] == _BLANK
+                pass
             elif sign == _NEWLINE:
-                end = at - 1 if at > cell and text[at - 1] == _RETURN else at
-                is_untidy = is_untidy or text[end - 1 if end > cell else at] == _BLANK
                 if in_quotes:
-                    return UNCLEAN, entered
+                    return UNCLEAN
+                if at > cell and text[at - 1] == _RETURN:
+                    end = at - 1
             elif sign == _QUOTE and not in_quotes:
                 if at != cell:
-                    return UNCLEAN, entered
-                in_quotes = True
-                is_untidy = is_untidy or text[at + 1] == _BLANK
+                    return UNCLEAN
+                in_quotes = is_quoted = True
+                mark |= int(text[at + 1] == _BLANK)
                 continue
             elif sign == _QUOTE:
                 after = text[at + 1]
                 if at == doubled:
                     continue
                 if after == _QUOTE:
-                    doubled, is_untidy = at + 1, True
+                    doubled = at + 1
+                    mark |= UNTIDY | DOUBLED
                 elif after in (separator, _NEWLINE) or (after == _RETURN and text[at + 2] == _NEWLINE):
                     in_quotes = False
-                    is_untidy = is_untidy or text[at - 1] == _BLANK
+                    mark |= int(text[at - 1] == _BLANK)
                 else:
-                    return UNCLEAN, entered
+                    return UNCLEAN
                 continue
             elif sign == _RETURN:
                 if in_quotes or text[at + 1] != _NEWLINE:
-                    return UNCLEAN, entered
+                    return UNCLEAN
                 continue
             elif sign == separator:
-                is_untidy = is_untidy or separator < _BLANK
+                mark |= int(separator < _BLANK)
                 continue
             else:
-                is_untidy = True
+                mark |= UNTIDY
                 continue
-            if is_untidy:
-                if entered < lines.shape[0]:
-                    lines[entered], columns[entered] = line, column
-                entered += 1
+            if column == rows.shape[0]:
+                return UNCLEAN
+            row = rows[column]
+            if row >= 0:
+                starts[row, line] = cell + is_quoted
+                ends[row, line] = end - is_quoted
+                marks[row, line] = mark | int(end > cell and text[end - 1] == _BLANK)
             if sign == _NEWLINE:
                 line, column = line + 1, 0
             else:
                 column += 1
             cell = at + 1
-            is_untidy = cell < text.shape[0] and text[cell] == _BLANK
-    return line, entered
+            is_quoted = False
+            mark = UNTIDY if cell < text.shape[0] and text[cell] == _BLANK else 0
+    return line
+
+
+@compiled
+def copy_cells(
+    text: Int, starts: NDArray[np.int32], ends: NDArray[np.int32], marks: NDArray[np.uint8], offsets: Places, copy: Int
+) -> None:
+    """Copy the cells of a column, one behind the other, quotes that are doubled but once, and enter their `offsets`.
+
+    text, copy: addresses; behind the end of either seven more bytes may be looked at, or written.
+    """
+    to = copy
+    offsets[0] = 0
+    for line in range(starts.shape[0]):
+        at, end = text + starts[line], text + ends[line]
+        if marks[line] & DOUBLED:
+            while at < end:
+                word = load(at)
+                store(to, word)
+                at += 2 if word & np.uint64(0xFFFF) == np.uint64(_QUOTE << 8 | _QUOTE) else 1
+                to += 1
+        else:
+            while at < end:
+                store(to, load(at))
+                at += 8
+                to += 8
+            to += end - at
+        offsets[line + 1] = to - copy

@@ -86,4 +86,4 @@ def _reading(file: SourceFile, scan: pl.LazyFrame, fields: Sequence[str]) -> Rea
         if name in opaque:
             raise UnreadableError(f"column {name} holds {schema[name]}, not text")
     shown = [(name, shown_expr(name) if text is None else text) for name, text in texts]
-    return scan_reading(file, scan, shown, fields, scan.select(pl.len()).collect().item(), opaque)
+    return scan_reading(file, scan, shown, fields, {file.file: scan.select(pl.len()).collect().item()}, opaque)

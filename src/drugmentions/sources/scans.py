@@ -1,19 +1,26 @@
 """Which of a file's own columns hold our fields, and the reading of a scan whose columns are known."""
 
 from collections.abc import Container, Mapping, Sequence
-from functools import reduce
-from operator import or_
 from typing import Final
 
 import polars as pl
 
 from drugmentions.model import RAW_LIMIT, REJECT, SourceFile
-from drugmentions.sources.spool import ORIGIN, Reading, blank_expr, filled_expr
+from drugmentions.sources.spool import ORIGIN, PARSED_DATE, Reading, blank_expr, filled_expr
 from drugmentions.text import clean_text_expr
 
 _WHOLE: Final = 2**53
 ROW: Final = "\0record"
 """The row index of a scan: a name that no file uses for a column."""
+CLEAN: Final = "clean"
+"""Of a text prepared by a scan: as `clean_text_expr` gives it."""
+DATE: Final = "date"
+"""Of a text prepared by a scan: what `parse_date_expr` makes of it once it is clean."""
+
+
+def prepared_column(kind: str, place: int) -> str:
+    """The name under which a scan has the text of the column in a place, prepared: CLEAN or DATE."""
+    return f"{kind} {place}"
 
 
 def polars_path(file: SourceFile) -> str | None:
@@ -70,13 +77,15 @@ def scan_reading(
     scan: pl.LazyFrame,
     texts: Sequence[tuple[str, pl.Expr]],
     fields: Sequence[str],
-    read: int,
+    read: dict[str, int],
     opaque: Container[str] = (),
-    untidy: Mapping[int, pl.Series] | None = None,
+    *,
+    prepared: bool = False,
 ) -> Reading:
     """The reading of a scan with the row index ROW. `texts`: the file's columns, each by its own name, as text.
 
-    `opaque`: the names of those that hold no field. `untidy`: `Reading.untidy` by the place of a column in `texts`.
+    `opaque`: the names of those that hold no field. `read`: as `Reading` has it. `prepared`: whether the scan has
+    the `prepared_column`s of the places in `texts`.
     """
     found = field_columns([name for name, _ in texts], file, fields)
     picked = [
@@ -85,25 +94,27 @@ def scan_reading(
     tildes = tilde_fields(file, fields)
     for place in tildes:
         picked[place] = picked[place].str.replace_all("~", " ", literal=True)
+    ready = _prepared(dict(zip(fields, found, strict=True))) if prepared and not tildes else {}
     distinct = {name: filled_expr(text).alias(name) for name, text in reversed(texts)}
     raw = pl.struct(distinct[name] for name in dict.fromkeys(name for name, _ in texts)).struct.json_encode()
     blank = pl.all_horizontal(blank_expr(text) for _, text in texts)
     origin = origin_exprs(file)
     return Reading(
-        scan.select(*origin, *(text.alias(field) for field, text in zip(fields, picked, strict=True))),
-        scan.filter(clean_text_expr(picked[0]).is_null()).select(
+        scan.select(*origin, **{**dict(zip(fields, picked, strict=True)), **ready}),
+        scan.filter(ready.get(fields[0], clean_text_expr(picked[0])).is_null()).select(
             *origin, raw.str.head(RAW_LIMIT).alias("raw"), blank.alias("blank")
         ),
         pl.LazyFrame(schema=REJECT),
-        {file.file: read},
-        None if untidy is None or tildes else _by_field(untidy, dict(zip(fields, found, strict=True))),
+        read,
+        frozenset(ready),
     )
 
 
-def _by_field(untidy: Mapping[int, pl.Series], columns: Mapping[str, Sequence[int]]) -> dict[str, pl.Series]:
-    """Where a field is untidy: where one of its columns is."""
-    masks = {field: [untidy[place] for place in places if place in untidy] for field, places in columns.items()}
-    return {field: reduce(or_, found) for field, found in masks.items() if found}
+def _prepared(columns: Mapping[str, Sequence[int]]) -> dict[str, pl.Expr]:
+    """Fields of one column cleaned, and PARSED_DATE; not a sponsor, of which a part is taken before it is cleaned."""
+    single = {field: places[0] for field, places in columns.items() if len(places) == 1 and field != "sponsor"}
+    ready = {field: pl.col(prepared_column(CLEAN, place)) for field, place in single.items()}
+    return {**ready, PARSED_DATE: pl.col(prepared_column(DATE, single["date"]))} if "date" in single else ready
 
 
 def _first_filled_expr(texts: Sequence[pl.Expr]) -> pl.Expr:

@@ -15,6 +15,9 @@ from drugmentions.text import clean_text_expr
 ORIGIN: Final = {"file": pl.String, "record": pl.UInt32, "line": pl.UInt64}
 """Where a record stands. `record`: 1-based, a header not counted. `line`: 1-based, its first; null where unknown."""
 
+PARSED_DATE: Final = "parsed"
+"""What `parse_date_expr` makes of the date, in records that have it already."""
+
 UNTITLED: Final = pl.Schema({**ORIGIN, "raw": pl.String, "blank": pl.Boolean})
 """One row per record without its main field, `fields[0]`."""
 
@@ -43,15 +46,16 @@ class Reading(NamedTuple):
     or `""`.
     `rejects`: REJECT, what the reader refused.
     `read`: records by file; of each file it is the rows of `records` plus those of `rejects`.
-    `untidy`: where cleaning may change a field, by the number of the record (Boolean), if that is known of the records,
-    which are then of one file; fields that are tidy everywhere are left out.
+    Where compiled code reads, it is counted while `records` or `untitled` are collected.
+    `clean`: fields whose texts in `records` are as `clean_text_expr` gives them; and PARSED_DATE, if there is such a
+    column.
     """
 
     records: pl.LazyFrame
     untitled: pl.LazyFrame
     rejects: pl.LazyFrame
     read: dict[str, int]
-    untidy: dict[str, pl.Series] | None = None
+    clean: frozenset[str] = frozenset()
 
 
 def records_schema(fields: Sequence[str]) -> pl.Schema:

@@ -1,0 +1,174 @@
+"""Scan a delimited file by compiled code: strict about quoting, and cells that cleaning can't change are known."""
+
+from collections.abc import Callable, Container, Iterator, Sequence
+from functools import partial
+from io import BufferedReader
+from itertools import cycle
+from typing import Final, NamedTuple
+
+import nanoarrow
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from polars.io.plugins import register_io_source
+
+from drugmentions.ahead import in_order
+from drugmentions.compiled import Bytes
+from drugmentions.sources import date_kernel, line_kernel
+from drugmentions.sources.dates import parse_date_expr
+from drugmentions.sources.scans import CLEAN, DATE, ROW, prepared_column
+from drugmentions.sources.spool import filled_expr
+from drugmentions.text import clean_text_expr
+
+_BLOCK: Final = 8 << 20
+"""Bytes that are cut together; the lines of a file are to be much shorter."""
+_SPARE: Final = 1 << 16
+"""Bytes of a line that a block may begin with; for longer ones there is another buffer."""
+_WORD: Final = 8
+_AFTER: Final = 2 * _WORD
+"""Bytes of a block behind its text."""
+
+
+class _Cells(NamedTuple):
+    """The cells of a column in a text: see `line_kernel.cut_lines`."""
+
+    text: Bytes
+    starts: NDArray[np.int32]
+    ends: NDArray[np.int32]
+    marks: Bytes
+
+
+def scan_lines(
+    path: str,
+    skipped: int,
+    separator: str,
+    width: int,
+    formats: Sequence[str] = (),
+    *,
+    on_end: Callable[[int], None] = lambda _lines: None,
+) -> pl.LazyFrame:
+    """The records of a file with so many columns, one a line, in their order, from behind the first `skipped` lines.
+
+    Columns: ROW, UInt32, from 1 on; by its place each column's text, "" where it is absent; and by the name of
+    `prepared_column` that text as CLEAN, which is what `clean_text_expr` gives, and as DATE, which is what
+    `parse_date_expr` makes of it, by `formats` first. Collecting raises ComputeError where the quoting of a line isn't
+    clean (see `line_kernel.cut_lines`), it has too many columns, isn't UTF-8, or can't be read. `on_end` hears how many
+    records there are whenever all were read.
+    """
+    texts = {str(place): pl.String for place in range(width)}
+    prepared = {prepared_column(kind, place): pl.String for kind in (CLEAN, DATE) for place in range(width)}
+
+    def frames(
+        wanted: list[str] | None, predicate: pl.Expr | None, most: int | None, _size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        names = list(schema) if wanted is None else wanted
+        cut = partial(_cut, separator=ord(separator), width=width, names=set(names), formats=formats)
+        lines = 0
+        with open(path, "rb") as file:  # noqa: PTH123  # paths of sources stay text
+            for _ in range(skipped):
+                header = file.readline()
+            if b"\r" in header.removesuffix(b"\n").removesuffix(b"\r"):
+                raise pl.exceptions.ComputeError("a header that isn't one line")
+            for frame in in_order(lambda block: cut(*block), _blocks(file), most=pl.thread_pool_size()):
+                some = frame if most is None else frame.head(most - lines)
+                numbered = some.with_columns(pl.col(ROW) + lines).select(names)
+                lines += frame.height
+                yield numbered if predicate is None else numbered.filter(predicate)
+                if most is not None and lines >= most:
+                    return
+        on_end(lines)
+
+    schema = {ROW: pl.UInt32, **texts, **prepared}
+    return register_io_source(frames, schema=schema)
+
+
+def _blocks(file: BufferedReader) -> Iterator[tuple[bytearray, int]]:
+    """Whole lines, and where they end in a buffer, which is filled anew once as many others were as are worked on."""
+    room = _BLOCK + _SPARE
+    buffers = cycle([bytearray(room + _AFTER) for _ in range(pl.thread_pool_size() + 1)])
+    rest, buffer = b"", next(buffers)
+    while True:
+        size = len(rest) + _BLOCK
+        block = buffer if size <= room else bytearray(size + _AFTER)
+        block[: len(rest)] = rest
+        read = file.readinto(memoryview(block)[len(rest) : size])
+        if not read:
+            break
+        size = len(rest) + read
+        stop = block.rfind(b"\n", 0, size) + 1
+        rest = bytes(memoryview(block)[stop:size])
+        if stop:
+            yield block, stop
+            buffer = next(buffers)
+    if rest:
+        yield bytearray(rest + b"\n" + bytes(_AFTER)), len(rest) + 1
+
+
+def _cut(
+    block: bytearray, stop: int, *, separator: int, width: int, names: Container[str], formats: Sequence[str]
+) -> pl.DataFrame:
+    """The columns `names` of the lines in a block; ROW counts from 1 on."""
+    block[stop : stop + _AFTER] = b"x" * _AFTER
+    text, words = np.frombuffer(block, np.uint8, stop), np.frombuffer(block, np.uint64, -(-stop // _WORD))
+    _series(nanoarrow.large_binary(), np.array([0, stop]), text).cast(pl.String)  # raises where it isn't UTF-8
+    kinds = {place: [kind for kind in (CLEAN, DATE) if prepared_column(kind, place) in names] for place in range(width)}
+    places = [place for place in range(width) if kinds[place] or str(place) in names]
+    count = line_kernel.count_lines(text)
+    rows = np.full(width, -1, np.int64)
+    rows[places] = np.arange(len(places))
+    shape = len(places), count
+    starts, ends, marks = np.zeros(shape, np.int32), np.zeros(shape, np.int32), np.zeros(shape, np.uint8)
+    if line_kernel.cut_lines(text, words, separator, rows, starts, ends, marks) != count:
+        raise pl.exceptions.ComputeError("lines that are not to be cut")
+    frame = {ROW: pl.int_range(1, count + 1, dtype=pl.UInt32, eager=True)}
+    for row, place in enumerate(places):
+        cells = _Cells(text, starts[row], ends[row], marks[row])
+        frame[str(place)] = texts = _texts(cells)
+        if kinds[place]:
+            frame[prepared_column(CLEAN, place)] = texts = _cleaned(texts, cells)
+        if DATE in kinds[place]:
+            frame[prepared_column(DATE, place)] = _dates(texts, cells, formats)
+    return pl.DataFrame(frame)
+
+
+def _texts(cells: _Cells) -> pl.Series:
+    """The texts of cells."""
+    offsets = np.empty(len(cells.starts) + 1, np.int64)
+    copy = np.empty(int((cells.ends - cells.starts).sum()) + _AFTER, np.uint8)
+    line_kernel.copy_cells(cells.text.ctypes.data, cells.starts, cells.ends, cells.marks, offsets, copy.ctypes.data)
+    return _series(nanoarrow.large_string(), offsets, copy)
+
+
+def _series(dtype: nanoarrow.Schema, offsets: NDArray[np.int64], data: Bytes) -> pl.Series:
+    """Pieces of data where they stand."""
+    buffers = [None, offsets, data]
+    return pl.Series(nanoarrow.c_array_from_buffers(dtype, len(offsets) - 1, buffers, null_count=0))
+
+
+def _cleaned(texts: pl.Series, cells: _Cells) -> pl.Series:
+    """Texts of cells, cleaned where that may change them; null where they are empty."""
+    if (cells.starts == cells.ends).any():
+        texts = texts.to_frame("text").select(filled_expr(pl.col("text"))).to_series()
+    return _replaced(texts, texts, cells.marks != 0, clean_text_expr)
+
+
+def _dates(cleaned: pl.Series, cells: _Cells, formats: Sequence[str]) -> pl.Series:
+    """Cleaned texts of cells as dates."""
+    count = len(cleaned)
+    dates, known = np.full((count, date_kernel.SIZE), ord("0"), np.uint8), np.zeros(count, np.bool_)
+    if not formats:
+        date_kernel.iso_dates(cells.text, cells.starts, cells.ends, dates, known)
+    offsets = np.arange(0, dates.size + 1, date_kernel.SIZE)
+    parsed = _series(nanoarrow.large_string(), offsets, dates.reshape(-1))
+    return _replaced(parsed, cleaned, ~known, partial(parse_date_expr, formats=formats))
+
+
+def _replaced(
+    texts: pl.Series, by: pl.Series, where: NDArray[np.bool_], change: Callable[[pl.Expr], pl.Expr]
+) -> pl.Series:
+    """Texts, but `change` of others in some rows."""
+    rows = np.flatnonzero(where)
+    if not len(rows):
+        return texts
+    changed = by.gather(rows).to_frame("text").select(change(pl.col("text"))).to_series()
+    return texts.clone().scatter(rows, changed)

@@ -1,0 +1,194 @@
+"""Files read by compiled code: as clean as Polars finds them, the same records, every cell as cleaning leaves it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import drugmentions as dm
+from drugmentions.model import SourceFile
+from drugmentions.sources import delimited, line_scan
+from drugmentions.sources.dates import parse_date_expr
+from drugmentions.sources.reading import Reading
+from drugmentions.sources.scans import CLEAN, DATE, ROW, prepared_column
+from drugmentions.text import clean_text_expr
+
+Planned = Callable[..., SourceFile]
+Fast = Callable[..., Reading | None]
+
+HEADER = "title,id,date\n"
+
+
+def scanned(path: Path, content: str, width: int) -> pl.DataFrame:
+    path.write_bytes(content.encode())
+    return line_scan.scan_lines(str(path), 1, ",", width).collect()
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("plain", "plain"),
+        ("two words", "two words"),
+        ("of more than eight bytes", "of more than eight bytes"),
+        ('"a, b"', "a, b"),
+        ('"a , b"', "a , b"),
+        ("", ""),
+        ('""', ""),
+        (" a", " a"),
+        ("a ", "a "),
+        (" ", " "),
+        ('" a"', " a"),
+        ('"a "', "a "),
+        ("a  b", "a  b"),
+        ('"a,  b"', "a,  b"),
+        ("a\tb", "a\tb"),
+        ("a\\xc3\\xa9", "a\\xc3\\xa9"),
+        ("\u00e9", "\u00e9"),
+        ("e\u0301", "e\u0301"),
+        ('"say ""a"""', 'say "a"'),
+        ('"""a"" and ""b"", or longer words"', '"a" and "b", or longer words'),
+        ('""""', '"'),
+        ('""""""', '""'),
+    ],
+)
+@pytest.mark.parametrize("before", range(0, 18, 3))
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+def test_cells_are_cut_and_cleaned(cell: str, text: str, before: int, end: str, tmp_path: Path) -> None:
+    frame = scanned(tmp_path / "x", f"h\r\n{'x' * before},a\n{cell},{cell},z\nb,{cell}{end}", 3)
+    assert frame[ROW].to_list() == [1, 2, 3]
+    assert frame.select("0", "1", "2").rows() == [("x" * before, "a", ""), (text, text, "z"), ("b", text, "")]
+    for place in range(3):
+        assert frame[prepared_column(CLEAN, place)].equals(
+            frame.select(clean_text_expr(pl.col(str(place)))).to_series(), null_equal=True
+        )
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['a"b', '"a"b', '"a', 'a,"b', '"a""', '"a\nb"', "a\rb", '"a\r"', '"a" ,b', ' "a"', '"a"\rb', "a\rb\n", "a,b,c"],
+)
+@pytest.mark.parametrize("before", range(0, 18, 3))
+def test_what_polars_may_misread_is_refused(line: str, before: int, tmp_path: Path) -> None:
+    with pytest.raises(pl.exceptions.ComputeError, match="not to be cut"):
+        scanned(tmp_path / "x", f"h\n{'x' * before}\n{line}", 2)
+
+
+def test_what_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"h\na,b\xff\n")
+    with pytest.raises(pl.exceptions.ComputeError):
+        line_scan.scan_lines(str(tmp_path / "x"), 1, ",", 2).select("0").collect()
+
+
+def test_parts_of_a_scan_are_what_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_scan, "_BLOCK", 16)
+    (tmp_path / "x").write_text("h\n" + "".join(f"a,{row}\n" for row in range(100)))
+    counts: list[int] = []
+    scan = line_scan.scan_lines(str(tmp_path / "x"), 1, ",", 2, on_end=counts.append)
+    assert scan.select("1", ROW).filter(pl.col(ROW).is_in([7, 50, 99])).collect().rows() == [
+        ("6", 7),
+        ("49", 50),
+        ("98", 99),
+    ]
+    assert counts == [100]
+    assert scan.head(19).collect()[ROW].to_list() == list(range(1, 20))
+    assert counts == [100]
+    assert scan.select(prepared_column(DATE, 1)).collect().to_series().null_count() == 100
+
+
+bodies = st.text(alphabet=st.sampled_from('ab,,\n\n  "\r\t\\\u00e9'), max_size=60)
+
+
+@given(body=bodies, block=st.integers(1, 40))
+@example(body='"a\r\n"', block=1)
+@example(body="a,b,c,\n" * 3 + "a", block=3)
+@example(body="a\r", block=1)
+def test_blocks_change_nothing(body: str, block: int, fast: Fast, planned: Planned) -> None:
+    file = planned(HEADER + body)
+    fast(file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(line_scan, "_BLOCK", block)
+        fast(file)
+
+
+@given(rows=st.lists(st.tuples(*[st.text(alphabet="ab \u00e9\t\\xc3", max_size=6)] * 3), min_size=1, max_size=9))
+def test_records_are_the_same(rows: list[tuple[str, str, str]], planned: Planned, fast: Fast) -> None:
+    assert fast(planned(HEADER + "".join(",".join(row) + "\n" for row in rows)))
+
+
+def test_a_line_longer_than_blocks_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_scan, "_BLOCK", 16)
+    monkeypatch.setattr(line_scan, "_SPARE", 16)
+    frame = scanned(tmp_path / "x", f"h\n{'x' * 1000},1\na,2\n{'y' * 500},3", 2)
+    assert frame["0"].str.len_bytes().to_list() == [1000, 1, 500]
+    assert frame["1"].to_list() == ["1", "2", "3"]
+
+
+number = st.integers(0, 32)
+months = st.sampled_from(["May", "jun", "Sept", "MARCH", "Marc", "Decembre", "Feb"])
+others = [
+    "2020",
+    "2020-03",
+    "2020 Mar 1",
+    "Spring 2020",
+    "2020-03/01",
+    "1 May 2020.",
+    "12 May  2020",
+    " 1 May 2020",
+    "x",
+]
+printed_dates = st.one_of(
+    st.builds("{:04}-{:02}-{:02}".format, st.integers(990, 2110), number, number),
+    st.builds("{:04}/{:02}/{:02}".format, st.integers(990, 2110), number, number),
+    st.builds("{:02}/{:02}/{:04}".format, number, number, st.integers(990, 2110)),
+    st.builds("{:d} {} {:04}".format, number, months, st.integers(990, 2110)),
+    st.sampled_from(others),
+    st.text(alphabet="0129 /-Maycht", max_size=16),
+)
+
+
+@given(dates=st.lists(printed_dates, min_size=1, max_size=20), formats=st.sampled_from([(), ("%m/%d/%Y",)]))
+@example(dates=["29/02/1900", "29/02/2000", "2100-12-31", "2101-01-01", "1000-01-01", "0999-12-31"], formats=())
+@example(dates=["00/01/2000", "1 January 2000", "01 jan 2000", "31 April 2000", "1  May 2000"], formats=())
+def test_dates_are_those_of_polars(
+    dates: list[str], formats: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("dates") / "x"
+    path.write_text("h\n" + "".join(f"{date},\n" for date in dates))
+    frame = line_scan.scan_lines(str(path), 1, ",", 2, formats).collect()
+    parsed = frame.select(parse_date_expr(clean_text_expr(pl.col("0")), formats)).to_series()
+    assert frame[prepared_column(DATE, 0)].to_list() == parsed.to_list()
+
+
+def test_a_run_reads_large_files_by_the_engine_that_it_matches_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+
+    def by(name: str, check: Callable[..., object]) -> Callable[..., object]:
+        def noted(*arguments: object) -> object:
+            looked.append(name)
+            return check(*arguments)
+
+        return noted
+
+    for name in ("_count_clean", "_read_by_numba"):
+        monkeypatch.setattr(delimited, name, by(name, getattr(delimited, name)))
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "drugs.csv").write_text("drug\nethanol\nbetamethasone\n")
+    titles = ["Ethanol  and  b\u00e9tamethasone", '"Oral, ethanol"', "none at all, ethanol", '"say ""ethanol"""', " "]
+    rows = [f"{row},{titles[row % 5] if row % 5 != 2 else titles[0]},{row % 28 + 1} May 2020" for row in range(40_000)]
+    (source / "pubmed.csv").write_text("id,title,date\n" + "\n".join(rows))
+    graphs, rejects = [], []
+    for engine in ("polars", "compiled"):
+        out = tmp_path / engine
+        dm.run(str(source), out=str(out), engine=engine)
+        graphs.append((out / "graph.json").read_bytes())
+        rejects.append(pl.read_parquet(out / "rejects.parquet"))
+    assert looked == ["_count_clean", "_read_by_numba"]
+    assert graphs[0] == graphs[1]
+    assert rejects[0].equals(rejects[1])
+    assert rejects[0].height == 8_000
