@@ -11,9 +11,10 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import cache
 from queue import SimpleQueue
+from threading import Thread
 from typing import IO, Final, cast
 
 import polars as pl
@@ -33,35 +34,36 @@ class Workers:
     def __init__(self, module: str, count: int) -> None:
         """Raises OSError where a process can't be started."""
         self.count = count
-        self._idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
+        self._asked: SimpleQueue[tuple[Future[bytes], bytes] | None] = SimpleQueue()
         self._processes = [_start(module) for _ in range(count)]
         for process in self._processes:
-            self._idle.put(process)
-        self._threads = ThreadPoolExecutor(count)
+            # no executor: interrupted as it starts a thread, it loses that, and the program waits for it as it ends
+            Thread(target=self._serve, args=(process,), daemon=True).start()
 
     def submit(self, piece: bytes) -> "Future[bytes]":
         """Hand out a piece. The future gives what it became, empty where the worker failed at it.
 
         It raises WorkFailedError where there is no worker any more.
         """
-        return self._threads.submit(self._ask, piece)
+        future: Future[bytes] = Future()
+        self._asked.put((future, piece))
+        return future
 
     def close(self) -> None:
         """End the processes."""
-        self._threads.shutdown(cancel_futures=True)
         for process in self._processes:
             process.kill()
             process.communicate()
+            self._asked.put(None)
 
-    def _ask(self, piece: bytes) -> bytes:
-        process = self._idle.get()
-        try:
-            _send(cast("IO[bytes]", process.stdin), piece)
-            return _receive(cast("IO[bytes]", process.stdout))
-        except (OSError, EOFError, ValueError) as error:
-            raise WorkFailedError from error
-        finally:
-            self._idle.put(process)
+    def _serve(self, process: "subprocess.Popen[bytes]") -> None:
+        while asked := self._asked.get():
+            future, piece = asked
+            try:
+                _send(cast("IO[bytes]", process.stdin), piece)
+                future.set_result(_receive(cast("IO[bytes]", process.stdout)))
+            except (OSError, EOFError, ValueError):
+                future.set_exception(WorkFailedError())
 
 
 @cache
