@@ -1,19 +1,23 @@
 """Extracting a batch: parts that add up, the same by both readers, and an error where they don't."""
 
+import errno
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from drugmentions import extract as extracting
+from drugmentions import sorted_runs
 from drugmentions.api import read_lexicon
 from drugmentions.config import Config
 from drugmentions.errors import AccountingError
 from drugmentions.extract import extract
-from drugmentions.matching.engine import Matcher
+from drugmentions.matching.engine import Engine, Matcher
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.model import MENTION_PART, REJECT, Batch, Parts
 from drugmentions.plan import plan
+from drugmentions.sources import line_scan
 from drugmentions.sources.conform import CONFORMED, conform
 
 KINDS = ("publications", "mentions", "rejects")
@@ -34,12 +38,12 @@ def read(parts: Parts, kind: str) -> pl.DataFrame:
     return pl.read_parquet(getattr(parts, kind).path)
 
 
-def extracted(batch: Batch, lexicon: Lexicon, directory: Path) -> Parts:
+def extracted(batch: Batch, lexicon: Lexicon, directory: Path, engine: Engine = "auto") -> Parts:
     scratch = directory / "scratch"
     parts = directory / "parts"
     scratch.mkdir(parents=True)
     parts.mkdir()
-    return extract(batch, Matcher(lexicon), parts, scratch)
+    return extract(batch, Matcher(lexicon, engine=engine), parts, scratch)
 
 
 @pytest.mark.parametrize("fast_from", [0, 1 << 40])
@@ -104,3 +108,63 @@ def test_small_files_share_a_batch_and_sources_do_not(tmp_path: Path) -> None:
         ["clinical_trials.csv"],
         ["pubmed_1.csv", "pubmed_2.csv"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("last", "beside"),
+    [
+        ("4,Ethanol at last,2020,J", True),
+        ("4,Ethanol at last,2020,J,too long", False),
+        ('4,"Ethanol" at last,2020,J', False),
+    ],
+)
+@pytest.mark.parametrize("official", ["", "official_title"])
+def test_titles_are_searched_as_compiled_code_reads_them_or_later_with_the_same_parts(
+    tmp_path: Path, lexicon: Lexicon, monkeypatch: pytest.MonkeyPatch, last: str, beside: bool, official: str
+) -> None:
+    monkeypatch.setattr(extracting, "FAST_FROM", 0)
+    monkeypatch.setattr(line_scan, "_BLOCK", 100)
+    searched_later: list[Path] = []
+    write_mentions = extracting.write_mentions
+
+    def noted(publications: Path, *arguments: Any, **options: Any) -> None:
+        searched_later.append(publications)
+        write_mentions(publications, *arguments, **options)
+
+    monkeypatch.setattr(extracting, "write_mentions", noted)
+    (tmp_path / "in").mkdir()
+    name = "clinical_trials.csv" if official else "pubmed.csv"
+    header = f"id,title,date,{official or 'journal'}\n"
+    (tmp_path / "in" / name).write_text(header + ROWS.partition("\n")[2] + "9,Of ethanol,2020,Ethanol\n" * 200 + last)
+    (batch,) = batches_of(tmp_path / "in")
+    one = extracted(batch, lexicon, tmp_path / "one", "compiled")
+    assert searched_later == ([] if beside else [Path(one.publications.path)])
+    other = extracted(batch, lexicon, tmp_path / "other", "polars")
+    assert one.counts == other.counts
+    place = ["record", "drug", "found_in"]
+    for kind, order in zip(
+        KINDS, (["record"], [name for name in place if name in MENTION_PART], ["record"]), strict=True
+    ):
+        assert read(one, kind).sort(order).equals(read(other, kind).sort(order))
+    assert read(one, "mentions").height == (402 if official else 202)
+    assert {path.name for path in (tmp_path / "one/parts").iterdir()} == {
+        Path(getattr(one, kind).path).name for kind in KINDS
+    }
+
+
+def test_what_fails_as_mentions_are_laid_down_is_raised(
+    tmp_path: Path, lexicon: Lexicon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(extracting, "FAST_FROM", 0)
+    monkeypatch.setattr(line_scan, "_BLOCK", 100)
+    monkeypatch.setattr(sorted_runs, "sink_runs", full)
+    monkeypatch.setattr(extracting, "sink_runs", full)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/pubmed.csv").write_text(ROWS + "9,Of ethanol,2020,J\n" * 200)
+    (batch,) = batches_of(tmp_path / "in")
+    with pytest.raises(OSError, match="no space left"):
+        extracted(batch, lexicon, tmp_path / "work", "compiled")
+    assert [path for path in (tmp_path / "work/parts").iterdir() if "mentions" in path.name] == []

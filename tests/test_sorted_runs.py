@@ -1,5 +1,6 @@
 """Mentions in sorted runs: none is lost, and a range of drugs is read without the rest."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -8,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drugmentions import sorted_runs
-from drugmentions.sorted_runs import of_drugs, sink_runs
+from drugmentions.sorted_runs import of_drugs, sink_beside, sink_runs
 
 drugs = st.sampled_from(["", "a", "b", "ba", "β", "ß", "Z", "\U0010ffff"])
 
@@ -46,3 +47,28 @@ def test_row_groups_beyond_the_range_are_not_read(tmp_path: Path, monkeypatch: p
     assert last["n"].sort().to_list() == list(range(49, 5_000, 50))
     with pytest.raises(pl.exceptions.PolarsError):
         of_drugs(held, pl.Series(["drug 00"]), whole_range=True).collect(engine="streaming")
+
+
+def test_mentions_are_taken_from_any_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sorted_runs, "RUN", 70)
+    mentions = pl.DataFrame({"drug": [f"drug {number % 50:02}" for number in range(5_000)], "n": range(5_000)})
+    with sink_beside(mentions.schema, tmp_path / "runs") as hand_over, ThreadPoolExecutor(4) as pool:
+        list(pool.map(hand_over, mentions.iter_slices(9)))
+    assert pl.read_parquet(tmp_path / "runs").sort("n").equals(mentions)
+
+
+def test_who_hands_over_mentions_that_cannot_be_written_does_not_wait(tmp_path: Path) -> None:
+    mentions = pl.DataFrame({"drug": ["a"]})
+
+    def hand_over_some() -> None:
+        with sink_beside(mentions.schema, tmp_path / "nowhere/runs") as hand_over:
+            for _ in range(100):
+                hand_over(mentions)
+
+    with pytest.raises(FileNotFoundError):
+        hand_over_some()
+
+
+def test_an_error_of_who_hands_over_mentions_ends_it(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), sink_beside(pl.Schema({"drug": pl.String()}), tmp_path / "runs"):
+        _ = 1 / 0

@@ -75,8 +75,10 @@ class Plans:
 
 
 def step_of(frame: FrameType | None) -> tuple[str, str]:
-    """The module and the function of ours that called."""
-    while frame and (not frame.f_code.co_filename.startswith(PACKAGE) or frame.f_code.co_name.startswith("<")):
+    """The module and the function of ours that called, but for the one that writes whatever it is given."""
+    while frame and (
+        not frame.f_code.co_filename.startswith(PACKAGE) or frame.f_code.co_name.startswith(("<", "sink_part"))
+    ):
         frame = frame.f_back
     if frame is None:
         return "", ""

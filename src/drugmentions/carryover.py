@@ -10,14 +10,14 @@ import polars as pl
 from drugmentions.cache import seal
 from drugmentions.durable import replacing
 from drugmentions.errors import AccountingError
-from drugmentions.extract import ROW_GROUP, part_path, scan_titles, search
+from drugmentions.extract import part_path, scan_titles, search, sink_part
 from drugmentions.failpoints import failpoint
 from drugmentions.matching.engine import Matcher
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.matching.normalise import is_ascii_expr
 from drugmentions.model import MENTION_PART, FileCounts, Part, Parts
 from drugmentions.plan import Carried
-from drugmentions.sorted_runs import COMPRESSION, sink_runs
+from drugmentions.sorted_runs import sink_runs
 
 FEW: Final = 1_000
 """Changed forms that are searched for by themselves; where there are more, every title is matched again."""
@@ -69,7 +69,7 @@ def _rewritten(kind: str, carried: Carried, live: list[tuple[Parts, set[str]]], 
     ]
     path = part_path(directory, carried.batch.name, kind, matched if kind == "mentions" else "")
     with replacing(path, durable=False) as temporary:
-        _sink(pl.concat(rows), temporary)
+        sink_part(pl.concat(rows), temporary)
     return seal(path)
 
 
@@ -130,7 +130,7 @@ def match_again(
     old = pl.scan_parquet(parts.mentions.path, glob=False)
     titles = scan_titles(Path(parts.publications.path))
     searched = [name for name in ("title", "official_title") if name in titles.collect_schema()]
-    _sink(titles.filter(pl.any_horizontal(_may_hold(name, tokens) for name in searched)), scratch / "affected")
+    sink_part(titles.filter(pl.any_horizontal(_may_hold(name, tokens) for name in searched)), scratch / "affected")
     affected = pl.scan_parquet(scratch / "affected", glob=False)
     keys = affected.select(_KEY)
     sink_runs(search(affected, matcher, on_rows=on_rows), MENTION_PART, scratch / "found")
@@ -147,10 +147,6 @@ def match_again(
         mentions = pl.concat([old.join(keys, on=_KEY, how="anti"), found])
         sink_runs(mentions.collect_batches(engine="streaming"), MENTION_PART, temporary)
     return msgspec.structs.replace(parts, mentions=seal(path), matched=matcher.digest)
-
-
-def _sink(rows: pl.LazyFrame, path: Path) -> None:
-    rows.sink_parquet(path, compression=COMPRESSION, statistics=False, row_group_size=ROW_GROUP)
 
 
 def _may_hold(column: str, tokens: list[str]) -> pl.Expr:

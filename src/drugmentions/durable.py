@@ -5,9 +5,11 @@ import os
 import stat
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from threading import Event
+from typing import BinaryIO, Final
 
 import polars as pl
 import xxhash
@@ -56,6 +58,32 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """An empty file to write to, in place of one that is there; what is large is flushed to disk meanwhile.
+
+    Polars empties the file of a path that it is given; ext4 flushes what was emptied when it is closed, all at once.
+    """
+    path.unlink(missing_ok=True)
+    ended = Event()
+
+    def flush() -> None:
+        flushed = 0
+        while not ended.wait(_FLUSH_SECONDS):
+            size = os.fstat(file.fileno()).st_size
+            if size - flushed >= _FLUSH_BYTES:
+                os.fsync(file.fileno())
+                flushed = size
+
+    with path.open("xb") as file, ThreadPoolExecutor(1) as beside:
+        try:
+            flushing = beside.submit(flush)
+            yield file
+        finally:
+            ended.set()
+        flushing.result()  # raises what went wrong
+
+
 def remove_left_over(directory: Path) -> None:
     """Remove temporary files of `replacing` whose process is gone, and those of a day ago: numbers come again."""
     for path in directory.glob(".*.tmp"):
@@ -67,6 +95,8 @@ def remove_left_over(directory: Path) -> None:
 
 
 _DAY: Final = 86_400
+_FLUSH_SECONDS: Final = 0.1
+_FLUSH_BYTES: Final = 64 << 20
 
 
 def _is_another(pid: int) -> bool:

@@ -3,6 +3,8 @@
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +13,7 @@ import polars as pl
 
 from drugmentions.ahead import in_order
 from drugmentions.cache import seal
-from drugmentions.durable import replacing
+from drugmentions.durable import new_file, replacing
 from drugmentions.errors import AccountingError
 from drugmentions.failpoints import failpoint
 from drugmentions.matching.engine import Matcher
@@ -28,9 +30,9 @@ from drugmentions.model import (
     Parts,
     SourceFile,
 )
-from drugmentions.sorted_runs import COMPRESSION, sink_runs
+from drugmentions.sorted_runs import COMPRESSION, sink_beside, sink_runs
 from drugmentions.sources.columns import DRUG_FIELDS, PUBLICATION_FIELDS
-from drugmentions.sources.conform import conform
+from drugmentions.sources.conform import CONFORMED, conform
 from drugmentions.sources.endless import has_endless_lines
 from drugmentions.sources.reading import Reading, open_fast, read_slow
 from drugmentions.sources.spool import UNTITLED
@@ -46,6 +48,9 @@ ROW_GROUP: Final = 50_000
 """Publications that are written, and later searched, at a time: memory goes with it."""
 
 _BLANK: Final = pl.col("blank")
+_SEARCHED: Final = ("title", "official_title")
+_Tap = Callable[[pl.DataFrame], None]
+"""What takes publications (`CONFORMED`) as they pass."""
 
 
 def extract(
@@ -63,20 +68,29 @@ def extract(
     be written. Doing it again gives the same rows.
     """
     publications, rejects = part_path(parts, batch.name, "publications"), part_path(parts, batch.name, "rejects")
+    found: list[Path] = []
+
+    @contextmanager
+    def searching() -> Iterator[_Tap]:
+        mentions = part_path(parts, batch.name, "mentions", matcher.digest)
+        with replacing(mentions, durable=False) as mentions_part, sink_beside(MENTION_PART, mentions_part) as put:
+            yield lambda rows: put(_found_in(rows, matcher, on_rows))
+        found.append(mentions)
+
     matcher.expect(sum(file.fingerprint.size for file in batch.files) // TITLE_BYTES)
     with (
         replacing(publications, durable=False) as publications_part,
         replacing(rejects, durable=False) as rejects_part,
     ):
         counts = write_publications(
-            batch.files, publications_part, rejects_part, scratch, compiled=matcher.wait_for_compiled
+            batch.files, publications_part, rejects_part, scratch, compiled=matcher.can_compile, searching=searching
         )
     failpoint("part-written")
     marked = _with_unread_marked(batch, rejects)
-    with ThreadPoolExecutor(1) as beside:  # flushing and hashing leave the cores to the search
-        sealed = beside.submit(lambda: (seal(publications), seal(rejects)))
-        mentions = _matched_part(publications, batch.name, counts, matcher, parts, on_rows)
-    return Parts(marked, tuple(counts), *sealed.result(), mentions, matcher.digest)
+    with ThreadPoolExecutor() as beside:  # flushing and hashing leave the cores to the search
+        sealed = [beside.submit(seal, path) for path in (publications, rejects)]
+        mentions = seal(found[0]) if found else _matched_part(publications, batch.name, counts, matcher, parts, on_rows)
+    return Parts(marked, tuple(counts), sealed[0].result(), sealed[1].result(), mentions, matcher.digest)
 
 
 def _with_unread_marked(batch: Batch, rejects: Path) -> Batch:
@@ -127,14 +141,21 @@ def write_publications(
     scratch: Path,
     *,
     compiled: Callable[[], bool] = lambda: False,
+    searching: Callable[[], AbstractContextManager[_Tap]] | None = None,
 ) -> list[FileCounts]:
     """Read files of one source: publications (`CONFORMED`) and rejects (`REJECT`) as Parquet; counts by file.
 
-    `compiled`: whether numba may help to read; it is asked where there is a file for which that pays.
+    `compiled`: whether numba may help to read; it is asked where there is a file for which that pays. `searching`: is
+    entered where publications can be searched as they are written, and left when all were, or the files are to be read
+    in another way; it takes them some at a time, from any thread.
     """
     readings = list(_read(files, PUBLICATION_FIELDS, scratch, compiled))
     try:
-        _sink_publications(readings, files, publications)
+        if searching and all(reading.is_paced for reading in readings):
+            with searching() as tap:
+                _sink_publications(readings, files, publications, tap)
+        else:
+            _sink_publications(readings, files, publications)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         # the fast reader refuses what isn't clean, at times only when it gets there
         readings = [read_slow(files, PUBLICATION_FIELDS, _fresh(scratch, "again"))]
@@ -143,7 +164,7 @@ def write_publications(
     kept = _kept_by_file(pl.scan_parquet(publications, glob=False))
     untitled = _untitled(readings if kept["publications"].sum() < sum(read.values()) else [], scratch)
     refused = pl.concat([*(reading.rejects for reading in readings), untitled.filter(~_BLANK).pipe(_as_rejects)])
-    refused.sort("file", "record", "line").sink_parquet(rejects, compression=COMPRESSION)
+    sink_part(refused.sort("file", "record", "line"), rejects)
     return _account(
         files, read, kept, _by_file(pl.scan_parquet(rejects, glob=False)), _by_file(untitled.filter(_BLANK))
     )
@@ -167,23 +188,28 @@ def search(publications: pl.LazyFrame, matcher: Matcher, *, on_rows: Callable[[i
     Batches are pulled as they are needed, and deletions left out then: were matching a step of a plan, or the filter
     one of the scan, some hundred megabytes of rows would wait before it.
     """
-
-    def found(batch: pl.DataFrame) -> pl.DataFrame:
-        if batch["deleted"].any():
-            batch = batch.filter(~pl.col("deleted"))
-        on_rows(batch.height)
-        return pl.concat(_found_in(batch, column, matcher) for column in columns)
-
     kept = [name for name in MENTION_PART if name in PUBLICATION]
-    columns = [name for name in ("title", "official_title") if name in publications.collect_schema()]
+    columns = [name for name in _SEARCHED if name in publications.collect_schema()]
     batches = publications.select(*dict.fromkeys([*kept, *columns, "deleted"])).collect_batches(engine="streaming")
+    found = partial(_found_in, matcher=matcher, on_rows=on_rows)
     return in_order(found, batches, most=min(pl.thread_pool_size(), _SEARCHES))
 
 
-def _found_in(publications: pl.DataFrame, column: str, matcher: Matcher) -> pl.DataFrame:
-    """What is found in one column of publications: `MENTION_PART`."""
-    found = matcher.match(publications, column)
-    return found.select(pl.lit(column).alias("found_in") if name == "found_in" else name for name in MENTION_PART)
+def _found_in(publications: pl.DataFrame, matcher: Matcher, on_rows: Callable[[int], None]) -> pl.DataFrame:
+    """What is found in some publications that are no deletions: `MENTION_PART`."""
+    if publications["deleted"].any():
+        publications = publications.filter(~pl.col("deleted"))
+    on_rows(publications.height)
+    found = [MENTION_PART.to_frame()]
+    for column in _SEARCHED:
+        if column in publications.columns and publications[column].null_count() < publications.height:
+            mentions = matcher.match(publications, column)
+            found.append(
+                mentions.select(
+                    pl.lit(column).alias("found_in") if name == "found_in" else name for name in MENTION_PART
+                )
+            )
+    return pl.concat(found)
 
 
 def read_drug_lists(
@@ -224,9 +250,19 @@ def _fresh(scratch: Path, name: str) -> Path:
     return path
 
 
-def _sink_publications(readings: list[Reading], files: tuple[SourceFile, ...], path: Path) -> None:
-    frames = [conform(reading.records, files, reading.clean) for reading in readings]
-    pl.concat(frames).sink_parquet(path, compression=COMPRESSION, statistics=False, row_group_size=ROW_GROUP)
+def _sink_publications(
+    readings: list[Reading], files: tuple[SourceFile, ...], path: Path, tap: _Tap | None = None
+) -> None:
+    rows = pl.concat(conform(reading.records, files, reading.clean) for reading in readings)
+    if tap:
+        rows = rows.map_batches(lambda batch: (tap(batch), batch)[1], schema=CONFORMED, streamable=True)
+    sink_part(rows, path)
+
+
+def sink_part(rows: pl.LazyFrame, path: Path) -> None:
+    """Write rows such that they can be read again some at a time."""
+    with new_file(path) as file:
+        rows.sink_parquet(file, compression=COMPRESSION, statistics=False, row_group_size=ROW_GROUP)
 
 
 def _untitled(readings: list[Reading], scratch: Path) -> pl.LazyFrame:
@@ -234,7 +270,7 @@ def _untitled(readings: list[Reading], scratch: Path) -> pl.LazyFrame:
     if not readings:
         return pl.LazyFrame(schema=UNTITLED)
     path = scratch / "untitled.parquet"
-    pl.concat([reading.untitled for reading in readings]).sink_parquet(path, compression=COMPRESSION)
+    sink_part(pl.concat([reading.untitled for reading in readings]), path)
     return pl.scan_parquet(path, glob=False)
 
 

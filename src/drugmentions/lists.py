@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from hashlib import sha256
+from threading import Lock
 from typing import NamedTuple
 
 import msgspec
@@ -51,10 +52,17 @@ class DrugLists:
         self.made_of = sha256(msgspec.json.encode((VERSION, files, self._overlaps, self._rules))).hexdigest()
         self._store = store
         self._workspace = workspace
+        self._reading = Lock()
+        self._read: _Read | None = None
 
-    @cached_property
+    @property
     def read(self) -> _Read:
-        """The lists, read now. Raises NoDrugsError without a usable name, UnstableInputError where a list changes."""
+        """The lists, read once. Raises NoDrugsError without a usable name, UnstableInputError where a list changes."""
+        with self._reading:
+            self._read = self._read or self._read_now()
+            return self._read
+
+    def _read_now(self) -> _Read:
         with self._workspace.scratch_dir("lists") as scratch:
             read = _Read(*read_drug_lists(self.files, scratch, self._rules))
         check_lexicon(read.lexicon, [file.file for file in self.files])
@@ -72,8 +80,8 @@ class DrugLists:
 
     @cached_property
     def matcher(self) -> Matcher:
-        """What finds the lexicon's mentions."""
-        return Matcher(self.lexicon, self._overlaps, self._engine, on_trouble=self._on_trouble)
+        """What finds the lexicon's mentions; the lists are read once it needs them, and beside others if many do."""
+        return Matcher(lambda: self.lexicon, self._overlaps, self._engine, on_trouble=self._on_trouble)
 
     @property
     def _known(self) -> bool:

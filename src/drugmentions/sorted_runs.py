@@ -1,16 +1,24 @@
 """Mentions in runs sorted by drug: a range of drugs is then read without most of the rest, in bounded memory."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import Empty, Full, Queue
+from threading import Event
 from typing import Final
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from drugmentions.durable import new_file
+
 RUN: Final = 150_000
 """Mentions that are sorted at a time: some 50 MB."""
 GROUP: Final = 10_000
 """Mentions whose first and last drug the file knows: what is read at least."""
+_WAITING: Final = 4
+"""Batches of mentions that wait until they are sorted."""
 COMPRESSION: Final = "uncompressed"
 """Of parts: lz4 takes a tenth of a run, to save a third of their size."""
 _SMALL: Final = {"drug", "atccode", "source", "journal_kind", "date", "found_in"}
@@ -31,9 +39,41 @@ def sink_runs(batches: Iterable[pl.DataFrame], schema: pl.Schema, path: Path) ->
             yield _by_drug(held)
 
     ranges = {"min": True, "max": True, "distinct_count": False, "null_count": False}
-    register_io_source(runs, schema=schema).sink_parquet(
-        path, compression=COMPRESSION, statistics=ranges, row_group_size=GROUP
-    )
+    with new_file(path) as file:
+        register_io_source(runs, schema=schema).sink_parquet(
+            file, compression=COMPRESSION, statistics=ranges, row_group_size=GROUP
+        )
+
+
+@contextmanager
+def sink_beside(schema: pl.Schema, path: Path) -> Iterator[Callable[[pl.DataFrame], None]]:
+    """`sink_runs` of the mentions that are handed over, from any thread, by a thread of its own."""
+    waiting: Queue[pl.DataFrame | None] = Queue(_WAITING)
+    ended = Event()
+
+    def handed_over() -> Iterator[pl.DataFrame]:
+        while not (ended.is_set() and waiting.empty()):
+            with suppress(Empty):
+                batch = waiting.get(timeout=1)
+                if batch is not None:
+                    yield batch
+
+    def hand_over(batch: pl.DataFrame) -> None:
+        batch = _with_own_texts(batch)
+        while not sunk.done():
+            with suppress(Full):
+                waiting.put(batch, timeout=1)
+                break
+
+    with ThreadPoolExecutor(1) as beside:
+        try:
+            sunk = beside.submit(sink_runs, handed_over(), schema, path)
+            yield hand_over
+        finally:
+            ended.set()
+            with suppress(Full):
+                waiting.put_nowait(None)  # so that it looks up
+        sunk.result()  # raises what went wrong
 
 
 def of_drugs(mentions: pl.LazyFrame, drugs: pl.Series, *, whole_range: bool) -> pl.LazyFrame:

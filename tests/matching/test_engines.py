@@ -6,6 +6,7 @@ import sys
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Event
 from typing import Literal
 
 import polars as pl
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drugmentions.errors import MissingExtraError
+from drugmentions.errors import MissingExtraError, NoDrugsError
 from drugmentions.matching import compiled_engine, engine, oracle
 from drugmentions.matching.compiled_engine import Finder
 from drugmentions.matching.engine import find_mentions
@@ -279,6 +280,39 @@ def test_the_compiled_engine_is_taken_for_many_titles(monkeypatch: pytest.Monkey
     never.expect(3)
     assert never.find_spans(pl.Series(["ethanol"] * 3)).height == 3
     assert not started
+
+
+def test_a_lexicon_is_made_while_many_titles_are_expected_and_what_fails_is_raised_where_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine, "WORTH_COMPILING", 3)
+    asked = Event()
+    lexicon = lexicon_of(ENTRIES)
+
+    def make() -> Lexicon:
+        asked.set()
+        return lexicon
+
+    for name in ("polars", "compiled", "auto"):
+        asked.clear()
+        matcher = engine.Matcher(make, engine=name)
+        matcher.expect(2)
+        assert not asked.is_set()
+        matcher.expect(3)
+        assert asked.wait(10)
+        assert matcher.find_spans(pl.Series(["ethanol"])).height == 1
+
+    def fail() -> Lexicon:
+        asked.set()
+        raise NoDrugsError("none", "name some")
+
+    asked.clear()
+    matcher = engine.Matcher(fail)
+    matcher.expect(3)
+    assert asked.wait(10)
+    assert matcher.trouble is None
+    with pytest.raises(NoDrugsError):
+        matcher.find_spans(pl.Series(["ethanol"]))
 
 
 def test_auto_goes_on_where_the_compiled_engine_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:

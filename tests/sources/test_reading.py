@@ -181,7 +181,7 @@ def test_files_share_a_spool_and_keep_their_names(planned: Planned, slow: Slow) 
 
 
 def test_no_files_at_all(slow: Slow, fields: tuple[str, ...]) -> None:
-    records, untitled, refused, read, _ = slow()
+    records, untitled, refused, read, *_ = slow()
     assert records.collect().schema == records_schema(fields)
     assert untitled.collect().schema == UNTITLED
     assert refused.collect().schema == REJECT

@@ -1,6 +1,8 @@
 """Find a lexicon's terms in titles by the engine that pays: Polars alone, or a compiled loop where numba is there."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from importlib import import_module
 from importlib.util import find_spec
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Final, Literal
@@ -36,7 +38,7 @@ class Matcher:
 
     def __init__(
         self,
-        lexicon: Lexicon,
+        lexicon: Lexicon | Callable[[], Lexicon],
         overlaps: Overlaps = "longest",
         engine: Engine = "auto",
         *,
@@ -44,10 +46,11 @@ class Matcher:
     ) -> None:
         """Raise MissingExtraError where the engine asked for isn't installed.
 
-        `on_trouble` is told, from any thread, where `auto` finds that the compiled engine doesn't start.
+        `lexicon`: or what gives it, from any thread, whenever it is called. `on_trouble` is told, from any thread,
+        where `auto` finds that the compiled engine doesn't start.
         """
         check_engine(engine)
-        self.lexicon = lexicon
+        self._lexicon = lexicon
         self.overlaps = overlaps
         self._engine = engine
         self._on_trouble = on_trouble
@@ -58,20 +61,28 @@ class Matcher:
         self._is_started = False
 
     @property
+    def lexicon(self) -> Lexicon:
+        """What is searched for."""
+        return self._lexicon() if callable(self._lexicon) else self._lexicon
+
+    @property
     def digest(self) -> str:
         """What mentions were found with."""
         return matched_with(self.lexicon.digest, self.overlaps)
 
     def expect(self, titles: int) -> None:
-        """Hear how many titles are to be searched next; `auto` chooses by it. The engine starts while others work."""
+        """Hear how many titles are to be searched next; `auto` chooses by it. It is made ready meanwhile."""
         self._expected = max(self._expected, titles)
-        if self._is_compiled and self._start is None:
-            self._start = Thread(target=self._begin)
+        if self._is_many and self._start is None:
+            self._start = Thread(target=self._make_ready)
             self._start.start()
 
-    def wait_for_compiled(self) -> bool:
-        """Whether there is compiled code to work with; waits until it has started."""
-        return self._is_compiled and self._started() is not None
+    def can_compile(self) -> bool:
+        """Whether there is compiled code to read files with; loads the compiler where it is to be used."""
+        try:
+            return self._is_compiled and bool(import_module("drugmentions.compiled"))
+        except Exception:  # noqa: BLE001  # whoever starts the engine tells of it
+            return False
 
     def find_mentions(self, publications: pl.LazyFrame, column: str = "title") -> pl.LazyFrame:
         """Join each publication to the drugs that its `column` mentions: see `find_mentions`."""
@@ -102,10 +113,12 @@ class Matcher:
         return pl.concat([found, others]).sort("row", maintain_order=True)
 
     @property
+    def _is_many(self) -> bool:
+        return max(self._expected, self._searched) >= WORTH_COMPILING
+
+    @property
     def _is_compiled(self) -> bool:
-        if self._engine == "auto":
-            return max(self._expected, self._searched) >= WORTH_COMPILING and _has_compiler()
-        return self._engine == "compiled"
+        return self._engine == "compiled" or (self._engine == "auto" and self._is_many and _has_compiler())
 
     def _started(self) -> "Finder | None":
         """The compiled engine, once it has started; None where `auto` finds that it doesn't work here."""
@@ -114,15 +127,22 @@ class Matcher:
             raise self.trouble
         return self._finder
 
+    def _make_ready(self) -> None:
+        with suppress(Exception):  # what fails here fails again where it is needed
+            self.lexicon  # noqa: B018  # made now, if it isn't yet
+            if self._is_compiled:
+                self._begin()
+
     def _begin(self) -> None:
         """Start the compiled engine, once, or wait until it has started."""
+        lexicon = self.lexicon
         with self._starting:
             if not self._is_started:
                 self._is_started = True
                 try:
                     from drugmentions.matching.compiled_engine import Finder  # noqa: PLC0415  # it takes its time
 
-                    self._finder = Finder(self.lexicon, longest=self.overlaps == "longest")
+                    self._finder = Finder(lexicon, longest=self.overlaps == "longest")
                 except Exception as error:  # noqa: BLE001  # whatever it is, the other engine finds the same
                     self.trouble = error
                     if self._engine == "auto":

@@ -17,7 +17,6 @@ from drugmentions.compiled import Bytes
 from drugmentions.sources import date_kernel, line_kernel
 from drugmentions.sources.dates import parse_date_expr
 from drugmentions.sources.scans import CLEAN, DATE, ROW, prepared_column
-from drugmentions.sources.spool import filled_expr
 from drugmentions.text import clean_text_expr
 
 _BLOCK: Final = 8 << 20
@@ -147,9 +146,7 @@ def _series(dtype: nanoarrow.Schema, offsets: NDArray[np.int64], data: Bytes) ->
 
 def _cleaned(texts: pl.Series, cells: _Cells) -> pl.Series:
     """Texts of cells, cleaned where that may change them; null where they are empty."""
-    if (cells.starts == cells.ends).any():
-        texts = texts.to_frame("text").select(filled_expr(pl.col("text"))).to_series()
-    return _replaced(texts, texts, cells.marks != 0, clean_text_expr)
+    return _replaced(texts, texts, (cells.marks != 0) | (cells.starts == cells.ends), clean_text_expr)
 
 
 def _dates(cleaned: pl.Series, cells: _Cells, formats: Sequence[str]) -> pl.Series:

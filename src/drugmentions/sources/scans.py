@@ -107,6 +107,7 @@ def scan_reading(
         pl.LazyFrame(schema=REJECT),
         read,
         frozenset(ready),
+        is_paced=prepared,
     )
 
 

@@ -48,7 +48,7 @@ class Reading(NamedTuple):
     `read`: records by file; of each file it is the rows of `records` plus those of `rejects`.
     Where compiled code reads, it is counted while `records` or `untitled` are collected.
     `clean`: fields whose texts in `records` are as `clean_text_expr` gives them; and PARSED_DATE, if there is such a
-    column.
+    column. `is_paced`: whether few `records` wait in memory, however slowly they are taken.
     """
 
     records: pl.LazyFrame
@@ -56,6 +56,7 @@ class Reading(NamedTuple):
     rejects: pl.LazyFrame
     read: dict[str, int]
     clean: frozenset[str] = frozenset()
+    is_paced: bool = False
 
 
 def records_schema(fields: Sequence[str]) -> pl.Schema:
