@@ -1,6 +1,7 @@
 """Parts of earlier runs brought up to date: files that left are taken out, terms that changed are searched for."""
 
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -87,10 +88,10 @@ def _check_rows(written: dict[str, Part], counts: tuple[FileCounts, ...]) -> Non
 def lexicon_rows(lexicon: Lexicon) -> pl.DataFrame:
     """The lexicon's terms as rows that can be compared with another's: all that a candidate depends on but the title.
 
-    `tokens, gaps, drug, term`, what rules made of the term, and the `rules` that are applied to titles.
+    `tokens, gaps, drug, term`, what rules made of the term, and a digest of the `rules` that are applied to titles.
     """
     rows = lexicon.terms.join(lexicon.forms, on="form").drop("form")
-    return rows.with_columns(rules=pl.lit(repr(lexicon.rules)))
+    return rows.with_columns(rules=pl.lit(sha256(repr(lexicon.rules).encode()).hexdigest()))
 
 
 def changed_tokens(old: pl.DataFrame, new: Lexicon) -> list[str] | None:
