@@ -47,6 +47,7 @@ IN_MEMORY = {
     ("extract", "_with_unread_marked"),  # rejects that tell of files which couldn't be read
     ("extract", "scan_titles"),  # whether there is an official title
     ("extract", "read_drug_lists"),  # drug lists
+    ("extract", "_collected"),  # the same
 }
 """Steps of extract that collect a plan without the streaming engine."""
 

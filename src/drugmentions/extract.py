@@ -1,7 +1,7 @@
 """Step two, extract: one batch -> publications, mentions and rejects, as parts. Pure, idempotent, independent."""
 
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -217,19 +217,33 @@ def read_drug_lists(
 ) -> tuple[Lexicon, pl.DataFrame, list[FileCounts]]:
     """Read drug lists and merge them: lexicon, rejects (`REJECT`), counts by file (entries as `publications`)."""
     lists = tuple(files)
-    reading = read_slow(lists, DRUG_FIELDS, scratch)
-    untitled = reading.untitled.collect()
-    entries = reading.records.collect().join(untitled, on=["file", "record"], how="anti")
+    try:
+        read, records, untitled, refused = _collected(list(_read(lists, DRUG_FIELDS, scratch)))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        read, records, untitled, refused = _collected([read_slow(lists, DRUG_FIELDS, _fresh(scratch, "again"))])
+    entries = records.join(untitled, on=["file", "record"], how="anti")
     nameless = untitled.lazy().filter(~_BLANK).pipe(_as_rejects, "no drug name")
-    rejects = pl.concat([reading.rejects, nameless]).collect()
+    rejects = pl.concat([refused, nameless.collect()])
     kept = entries.group_by("file").agg(publications=pl.len(), deletions=pl.lit(0), unread_dates=pl.lit(0))
     blanks = untitled.lazy().filter(_BLANK)
-    counts = _account(lists, reading.read, kept, _by_file(rejects.lazy()), _by_file(blanks))
+    counts = _account(lists, read, kept, _by_file(rejects.lazy()), _by_file(blanks))
     return build_lexicon(entries.select(DRUG_FIELDS), rules), rejects, counts
 
 
+def _collected(readings: Sequence[Reading]) -> tuple[dict[str, int], pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """How many records were read by file; the records, those without a title, and the rejects."""
+    records, untitled, rejects = (
+        pl.concat(getattr(reading, name) for reading in readings).collect()
+        for name in ("records", "untitled", "rejects")
+    )
+    return dict(ChainMap(*(reading.read for reading in readings))), records, untitled, rejects
+
+
 def _read(
-    files: tuple[SourceFile, ...], fields: tuple[str, ...], scratch: Path, compiled: Callable[[], bool]
+    files: tuple[SourceFile, ...],
+    fields: tuple[str, ...],
+    scratch: Path,
+    compiled: Callable[[], bool] = lambda: False,
 ) -> Iterator[Reading]:
     """Read large files by the fast reader where it has a way, all the others together by the slow one."""
     slow = []
@@ -240,7 +254,7 @@ def _read(
             slow.append(file)
         else:
             yield reading
-    if slow:
+    if slow or not files:
         yield read_slow(slow, fields, _fresh(scratch, "spool"))
 
 
