@@ -72,6 +72,7 @@ def extract(
 
     @contextmanager
     def searching() -> Iterator[_Tap]:
+        matcher.wait()  # no thread of Polars' is to wait for what others of them make
         mentions = part_path(parts, batch.name, "mentions", matcher.digest)
         with replacing(mentions, durable=False) as mentions_part, sink_beside(MENTION_PART, mentions_part) as put:
             yield lambda rows: put(_found_in(rows, matcher, on_rows))
@@ -192,7 +193,7 @@ def search(publications: pl.LazyFrame, matcher: Matcher, *, on_rows: Callable[[i
     columns = [name for name in _SEARCHED if name in publications.collect_schema()]
     batches = publications.select(*dict.fromkeys([*kept, *columns, "deleted"])).collect_batches(engine="streaming")
     found = partial(_found_in, matcher=matcher, on_rows=on_rows)
-    return in_order(found, batches, most=min(pl.thread_pool_size(), _SEARCHES))
+    return in_order(found, batches, most=min(pl.thread_pool_size() + 1, _SEARCHES))
 
 
 def _found_in(publications: pl.DataFrame, matcher: Matcher, on_rows: Callable[[int], None]) -> pl.DataFrame:

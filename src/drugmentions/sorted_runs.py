@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from queue import Empty, Full, Queue
-from threading import Event
+from queue import SimpleQueue
 from typing import Final
 
 import polars as pl
@@ -17,8 +16,6 @@ RUN: Final = 150_000
 """Mentions that are sorted at a time: some 50 MB."""
 GROUP: Final = 10_000
 """Mentions whose first and last drug the file knows: what is read at least."""
-_WAITING: Final = 4
-"""Batches of mentions that wait until they are sorted."""
 COMPRESSION: Final = "uncompressed"
 """Of parts: lz4 takes a tenth of a run, to save a third of their size."""
 _SMALL: Final = {"drug", "atccode", "source", "journal_kind", "date", "found_in"}
@@ -47,32 +44,26 @@ def sink_runs(batches: Iterable[pl.DataFrame], schema: pl.Schema, path: Path) ->
 
 @contextmanager
 def sink_beside(schema: pl.Schema, path: Path) -> Iterator[Callable[[pl.DataFrame], None]]:
-    """`sink_runs` of the mentions that are handed over, from any thread, by a thread of its own."""
-    waiting: Queue[pl.DataFrame | None] = Queue(_WAITING)
-    ended = Event()
+    """`sink_runs` of the mentions that are handed over, from any thread, by a thread of its own.
+
+    Who hands them over never waits: Polars sinks them by the threads that may be the ones to wait.
+    """
+    waiting: SimpleQueue[pl.DataFrame | None] = SimpleQueue()
 
     def handed_over() -> Iterator[pl.DataFrame]:
-        while not (ended.is_set() and waiting.empty()):
-            with suppress(Empty):
-                batch = waiting.get(timeout=1)
-                if batch is not None:
-                    yield batch
+        while (batch := waiting.get()) is not None:
+            yield batch
 
     def hand_over(batch: pl.DataFrame) -> None:
-        batch = _with_own_texts(batch)
-        while not sunk.done():
-            with suppress(Full):
-                waiting.put(batch, timeout=1)
-                break
+        if not sunk.done():
+            waiting.put(_with_own_texts(batch))
 
     with ThreadPoolExecutor(1) as beside:
         try:
             sunk = beside.submit(sink_runs, handed_over(), schema, path)
             yield hand_over
         finally:
-            ended.set()
-            with suppress(Full):
-                waiting.put_nowait(None)  # so that it looks up
+            waiting.put(None)
         sunk.result()  # raises what went wrong
 
 

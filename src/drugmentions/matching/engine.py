@@ -77,6 +77,12 @@ class Matcher:
             self._start = Thread(target=self._make_ready)
             self._start.start()
 
+    def wait(self) -> None:
+        """Wait until titles can be searched at once; raises what searching them would raise."""
+        self.lexicon  # noqa: B018  # made now, if it isn't yet
+        if self._is_compiled:
+            self._started()
+
     def can_compile(self) -> bool:
         """Whether there is compiled code to read files with; loads the compiler where it is to be used."""
         try:
@@ -129,9 +135,7 @@ class Matcher:
 
     def _make_ready(self) -> None:
         with suppress(Exception):  # what fails here fails again where it is needed
-            self.lexicon  # noqa: B018  # made now, if it isn't yet
-            if self._is_compiled:
-                self._begin()
+            self.wait()
 
     def _begin(self) -> None:
         """Start the compiled engine, once, or wait until it has started."""
