@@ -160,8 +160,7 @@ def test_what_fails_as_mentions_are_laid_down_is_raised(
 
     monkeypatch.setattr(extracting, "FAST_FROM", 0)
     monkeypatch.setattr(line_scan, "_BLOCK", 100)
-    monkeypatch.setattr(sorted_runs, "sink_runs", full)
-    monkeypatch.setattr(extracting, "sink_runs", full)
+    monkeypatch.setattr(sorted_runs, "_sink", full)
     (tmp_path / "in").mkdir()
     (tmp_path / "in/pubmed.csv").write_text(ROWS + "9,Of ethanol,2020,J\n" * 200)
     (batch,) = batches_of(tmp_path / "in")

@@ -141,7 +141,7 @@ def test_no_step_leaves_the_streaming_engine_and_those_that_gather_rows_are_know
         ("extract", "_sink_publications"),
         ("extract", "search"),
         ("graph.writing", "index_drugs"),
-        ("sorted_runs", "sink_runs"),
+        ("sorted_runs", "_sink"),
         ("graph.writing", "write_graph"),
     } <= plans.steps
     assert plans.fallen_back == set()

@@ -24,11 +24,14 @@ _SMALL: Final = {"drug", "atccode", "source", "journal_kind", "date", "found_in"
 
 def sink_runs(batches: Iterable[pl.DataFrame], schema: pl.Schema, path: Path) -> None:
     """Write mentions, of any schema with `drug`, as Parquet, in runs sorted by it, each in the order they come in."""
+    _sink(map(_with_own_texts, batches), schema, path)
 
+
+def _sink(batches: Iterable[pl.DataFrame], schema: pl.Schema, path: Path) -> None:
     def runs(*_pushed_down: object) -> Iterator[pl.DataFrame]:
         held = [schema.to_frame()]
         for batch in batches:
-            held.append(_with_own_texts(batch))
+            held.append(batch)
             if sum(some.height for some in held) >= RUN:
                 yield _by_drug(held)
                 held = []
@@ -60,7 +63,7 @@ def sink_beside(schema: pl.Schema, path: Path) -> Iterator[Callable[[pl.DataFram
 
     with ThreadPoolExecutor(1) as beside:
         try:
-            sunk = beside.submit(sink_runs, handed_over(), schema, path)
+            sunk = beside.submit(_sink, handed_over(), schema, path)
             yield hand_over
         finally:
             waiting.put(None)
