@@ -14,7 +14,7 @@ from drugmentions.durable import new_file
 
 RUN: Final = 150_000
 """Mentions that are sorted at a time: some 50 MB."""
-GROUP: Final = 10_000
+GROUP: Final = 5_000
 """Mentions whose first and last drug the file knows: what is read at least."""
 COMPRESSION: Final = "uncompressed"
 """Of parts: lz4 takes a tenth of a run, to save a third of their size."""

@@ -153,7 +153,8 @@ def _encoded_anew(bucket: _Bucket, sources: Sequence[str], hashed: list[pl.DataF
     """The lines and rows of drugs whose mentions are sorted and encoded now, and `_hashed` on the way."""
     drugs = bucket.anew
     mentions = collect_picked(bucket.mentions)
-    hashed.append(_hashed(mentions.lazy()).collect())
+    names = pl.concat_str("drug", pl.lit(""))  # copied, or they hold on to all names that were read with them
+    hashed.append(_hashed(mentions.lazy()).collect().with_columns(names))
     ordered = encoding.ordered_mentions(mentions, drugs)
     del mentions  # or they wait here until their lines are made
     if drugs.height == 1 and bucket.copied.is_empty() and ordered.height > encoding.PIECE:
