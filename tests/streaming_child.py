@@ -1,4 +1,6 @@
-"""A run in a process of its own that tells the peak of its memory in each step: `streaming_child.py BROKEN INPUT OUT`.
+"""A run in a process of its own that tells the peak of its memory in each step.
+
+usage: streaming_child.py BROKEN INPUT OUT ENGINE
 
 BROKEN: a step that is made to hold all rows, or `nothing`. Memory is the process's own, without mapped files, in bytes.
 """
@@ -49,7 +51,7 @@ def collecting(stage: Any) -> Any:
     return collected
 
 
-def main(broken: str, inputs: str, out: str) -> None:
+def main(broken: str, inputs: str, out: str, engine: str) -> None:
     for module, name, step in (
         (extract, "conform", "extract"),
         (extract, "search", "match"),
@@ -60,10 +62,14 @@ def main(broken: str, inputs: str, out: str) -> None:
     # So that little is in flight.
     extract.ROW_GROUP, writing.BUCKET, writing._ROW_GROUP = 1_000, 4_000, 1_000  # type: ignore[misc]
     sorted_runs.RUN, sorted_runs.GROUP = 4_000, 200  # type: ignore[misc]
+    if engine == "compiled":
+        from drugmentions.sources import line_scan  # of an extra
+
+        line_scan._BLOCK = 1 << 20  # type: ignore[misc]
     peaks = Peaks()
     extract.failpoint = cache.failpoint = peaks.pass_by  # type: ignore[attr-defined]
     peaks.start()
-    run(inputs, out=out)
+    run(inputs, out=out, engine=engine)
     sys.stdout.write(json.dumps(peaks.peaks))
 
 

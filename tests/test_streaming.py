@@ -131,12 +131,13 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> Plans:
     return plans
 
 
+@pytest.mark.parametrize("engine", ["polars", "compiled"])
 def test_no_step_leaves_the_streaming_engine_and_those_that_gather_rows_are_known(
-    plans: Plans, directory: Path, tmp_path: Path
+    plans: Plans, directory: Path, tmp_path: Path, engine: str
 ) -> None:
-    run(str(directory), out=str(tmp_path / "out"))
+    run(str(directory), out=str(tmp_path / "out"), engine=engine)
     (tmp_path / "pubmed.csv").write_text("id,title\nm1,Ethanol\n")
-    run(str(directory), str(tmp_path / "pubmed.csv"), out=str(tmp_path / "out"))
+    run(str(directory), str(tmp_path / "pubmed.csv"), out=str(tmp_path / "out"), engine=engine)
     assert {
         ("extract", "_sink_publications"),
         ("extract", "search"),
@@ -171,6 +172,8 @@ def test_a_step_that_falls_back_is_seen() -> None:
 # Memory.
 
 SMALL, LARGE = 40_000, 120_000
+STEPS = {"polars": ("extract", "match", "assemble"), "compiled": ("extract", "assemble")}
+ENGINES = tuple(STEPS)
 STREAMED = 1.3
 """Bytes by which the peak may grow for each byte of further input: Polars reads ahead up to a limit, by row groups.
 
@@ -184,35 +187,42 @@ FEW_IN_FLIGHT = {
 
 
 def long_titles(directory: Path, rows: int) -> int:
-    """Write titles of 800 bytes, of which each mentions a drug; gives the bytes of the table, which isn't packed."""
-    directory.mkdir()
-    (directory / "drugs.csv").write_text("drug\n" + "".join(f"drug{number}ine\n" for number in range(50)))
+    """Write titles of 800 bytes, of which each mentions a drug, in a table and as CSV; gives the bytes of the table."""
+    drugs = "drug\n" + "".join(f"drug{number}ine\n" for number in range(50))
+    for engine in ENGINES:
+        (directory / engine).mkdir(parents=True)
+        (directory / engine / "drugs.csv").write_text(drugs)
     number = pl.int_range(rows)
     title = pl.format("Drug{}ine and outcome {} of {}", number % 50, number.hash(), number.hash(2))
-    pl.select(
-        id=number.cast(pl.String), title=title + pl.lit(", in a randomised trial of some length" * 20)
-    ).write_parquet(directory / "pubmed.parquet", row_group_size=1_000, compression="uncompressed")
-    return (directory / "pubmed.parquet").stat().st_size
+    titles = pl.select(id=number.cast(pl.String), title=title + pl.lit("; in a randomised trial of some length" * 20))
+    table = directory / "polars/pubmed.parquet"
+    titles.write_parquet(table, row_group_size=1_000, compression="uncompressed")
+    titles.write_csv(directory / "compiled/pubmed.csv")
+    return table.stat().st_size
 
 
 @pytest.fixture(scope="module")
-def growth(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, float]]:
-    """By step, by how much the peak of memory grows for each byte of further input; the named step holds all rows."""
+def growth(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], dict[str, float]]:
+    """By step, by how much the peak of memory grows for each byte of further input; the named step holds all rows.
+
+    With the compiled engine, of a CSV file, whose titles are searched as they are read; else of a Parquet file.
+    """
     directory = tmp_path_factory.mktemp("growth")
     sizes = [long_titles(directory / str(rows), rows) for rows in (SMALL, LARGE)]
 
-    def grow(broken: str) -> dict[str, float]:
-        small, large = (peaks(directory, rows, broken) for rows in (SMALL, LARGE))
-        return {step: (large[step] - small[step]) / (sizes[1] - sizes[0]) for step in ("extract", "match", "assemble")}
+    def grow(broken: str, engine: str) -> dict[str, float]:
+        small, large = (peaks(directory, rows, broken, engine) for rows in (SMALL, LARGE))
+        return {step: (large[step] - small[step]) / (sizes[1] - sizes[0]) for step in STEPS[engine]}
 
     return grow
 
 
-def peaks(directory: Path, rows: int, broken: str) -> dict[str, int]:
+def peaks(directory: Path, rows: int, broken: str, engine: str) -> dict[str, int]:
     """The peak of a run's memory in each step, in bytes."""
     child = Path(__file__).with_name("streaming_child.py")
+    inputs, out = directory / str(rows) / engine, directory / f"{broken}-{engine}-{rows}"
     done = subprocess.run(
-        [sys.executable, child, broken, directory / str(rows), directory / f"{broken}-{rows}"],
+        [sys.executable, child, broken, inputs, out, engine],
         env=os.environ | FEW_IN_FLIGHT, capture_output=True, check=True, timeout=200,
     )  # fmt: skip
     measured: dict[str, int] = json.loads(done.stdout)
@@ -220,14 +230,19 @@ def peaks(directory: Path, rows: int, broken: str) -> dict[str, int]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
-def test_memory_does_not_follow_the_size_of_the_input(growth: Callable[[str], dict[str, float]]) -> None:
-    grown = growth("nothing")
+@pytest.mark.parametrize("engine", ENGINES)
+def test_memory_does_not_follow_the_size_of_the_input(
+    growth: Callable[[str, str], dict[str, float]], engine: str
+) -> None:
+    grown = growth("nothing", engine)
     assert max(grown.values()) < STREAMED, grown
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
-@pytest.mark.parametrize("step", ["extract", "match", "assemble"])
-def test_a_step_that_holds_all_rows_is_seen(growth: Callable[[str], dict[str, float]], step: str) -> None:
-    grown = growth(step)
+@pytest.mark.parametrize(("engine", "step"), [(engine, step) for engine in ENGINES for step in STEPS[engine]])
+def test_a_step_that_holds_all_rows_is_seen(
+    growth: Callable[[str, str], dict[str, float]], engine: str, step: str
+) -> None:
+    grown = growth(step, engine)
     assert grown[step] > STREAMED, grown
