@@ -11,7 +11,7 @@ import polars as pl
 from drugmentions.cache import seal
 from drugmentions.durable import replacing
 from drugmentions.errors import AccountingError
-from drugmentions.extract import part_path, scan_titles, search, sink_part
+from drugmentions.extract import SEARCHED, part_path, scan_titles, search, sink_part
 from drugmentions.failpoints import failpoint
 from drugmentions.matching.engine import Matcher
 from drugmentions.matching.lexicon import Lexicon
@@ -130,7 +130,7 @@ def match_again(
         raise ValueError(f"batch {parts.batch.name} has no mentions to start from")
     old = pl.scan_parquet(parts.mentions.path, glob=False)
     titles = scan_titles(Path(parts.publications.path))
-    searched = [name for name in ("title", "official_title") if name in titles.collect_schema()]
+    searched = [name for name in SEARCHED if name in titles.collect_schema()]
     sink_part(titles.filter(pl.any_horizontal(_may_hold(name, tokens) for name in searched)), scratch / "affected")
     affected = pl.scan_parquet(scratch / "affected", glob=False)
     keys = affected.select(_KEY)

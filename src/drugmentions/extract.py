@@ -48,7 +48,8 @@ ROW_GROUP: Final = 50_000
 """Publications that are written, and later searched, at a time: memory goes with it."""
 
 _BLANK: Final = pl.col("blank")
-_SEARCHED: Final = ("title", "official_title")
+SEARCHED: Final = ("title", "official_title")
+"""The columns of publications that are searched, if they are there."""
 _Tap = Callable[[pl.DataFrame], None]
 """What takes publications (`CONFORMED`) as they pass."""
 
@@ -186,11 +187,11 @@ def scan_titles(publications: Path) -> pl.LazyFrame:
 def search(publications: pl.LazyFrame, matcher: Matcher, *, on_rows: Callable[[int], None]) -> Iterator[pl.DataFrame]:
     """The mentions in `title` and, where there is such a column, `official_title` of publications: `MENTION_PART`.
 
-    Batches are pulled as they are needed, and deletions left out then: were matching a step of a plan, or the filter
-    one of the scan, some hundred megabytes of rows would wait before it.
+    Batches are pulled as they are needed, and deletions left out then: were matching a step of a plan over a part, or
+    the filter one of its scan, some hundred megabytes of rows would wait before it.
     """
     kept = [name for name in MENTION_PART if name in PUBLICATION]
-    columns = [name for name in _SEARCHED if name in publications.collect_schema()]
+    columns = [name for name in SEARCHED if name in publications.collect_schema()]
     batches = publications.select(*dict.fromkeys([*kept, *columns, "deleted"])).collect_batches(engine="streaming")
     found = partial(_found_in, matcher=matcher, on_rows=on_rows)
     return in_order(found, batches, most=min(pl.thread_pool_size() + 1, _SEARCHES))
@@ -202,7 +203,7 @@ def _found_in(publications: pl.DataFrame, matcher: Matcher, on_rows: Callable[[i
         publications = publications.filter(~pl.col("deleted"))
     on_rows(publications.height)
     found = [MENTION_PART.to_frame()]
-    for column in _SEARCHED:
+    for column in SEARCHED:
         if column in publications.columns and publications[column].null_count() < publications.height:
             mentions = matcher.match(publications, column)
             found.append(
