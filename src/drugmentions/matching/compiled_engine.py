@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from drugmentions.compiled import Int
 from drugmentions.matching import kernel
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.matching.normalise import GAP_SIGNS, normal_characters_expr
@@ -47,7 +46,9 @@ class Finder:
         self._tables = _tables_of(lexicon, ranked)
         self._names = ranked.select("drug", "term")
         self._rules = kernel.OnTitles(
-            salts_in_a_row=SALTS_IN_A_ROW if lexicon.rules.salts else 0, locants=lexicon.rules.locants, longest=longest
+            salts_in_a_row=SALTS_IN_A_ROW if lexicon.rules.salts else 0,
+            locants=int(lexicon.rules.locants),
+            longest=int(longest),
         )
         self._characters = _with(_NO_CHARACTERS, np.arange(128))
         self._learning = Lock()
@@ -70,16 +71,18 @@ class Finder:
         """Spans in an array of titles, sorted: `title, start, end, term`; and the titles that aren't searched here."""
         count = len(titles.views)
         asked, state = np.arange(count), np.zeros(count, np.uint8)
+        of_title, of_tokens = kernel.make_room()
         frames = [_NO_SPANS]
         while len(asked):
             characters, unknown = self._characters, np.zeros(_CODE_POINTS, np.uint8)
-            nth: Int = 0
-            while nth < len(asked):
-                room = _room_for(len(asked) - int(nth))
-                entered, nth = kernel.search(
-                    titles, asked, nth, characters, self._tables, self._rules, _BESIDE, unknown, state, room
-                )
-                frames.append(pl.DataFrame({name: part[:entered] for name, part in room._asdict().items()}))
+            done = np.zeros(1, np.int64)
+            while done[0] < len(asked):
+                found = _room_for(len(asked) - int(done[0]))
+                entered = kernel.search(
+                    titles, asked, characters, self._tables, self._rules, _BESIDE, of_title, of_tokens, unknown, state,
+                    found, done,
+                )  # fmt: skip
+                frames.append(pl.DataFrame({name: part[:entered] for name, part in found._asdict().items()}))
             asked = np.flatnonzero(state == kernel.PENDING)
             state[asked] = 0
             if len(asked):

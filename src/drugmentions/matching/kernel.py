@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from drugmentions.compiled import HIGH, LOW, Bytes, Int, Places, Words, compiled, load, lowest
+from drugmentions.compiled import Bytes, Int, Places, Words, compiled, load, lowest
 
 LONGEST_TITLE: Final = (1 << 16) - 1
 """Bytes that a title may have here: places in it take 16 bits."""
@@ -28,10 +28,9 @@ _ZERO, _ONE, _PLACE = np.uint64(0), np.uint64(1), np.uint64(0xFFFF)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _2, _3, _6, _7, _8, _16, _32, _48, _56, _63 = (np.uint64(n) for n in (2, 3, 6, 7, 8, 16, 32, 48, 56, 63))
 _ALL, _SIZE = ~_ZERO, np.uint64(0xFFFFFFFF)
-# In each of eight bytes, what carries those from a character on into the highest bit.
-_CAPITAL, _SMALL, _DIGIT = (LOW * np.uint64(0x80 - ord(first)) for first in "Aa0")
-_AFTER_CAPITALS, _AFTER_SMALL, _AFTER_DIGITS = (LOW * np.uint64(0x80 - ord(last) - 1) for last in "Zz9")
-_BYTE, _TO_BITS = np.uint64(0xFF), np.uint64(0x0102040810204080)
+_TO_BITS = np.uint64(0x0102040810204080)
+"""By which eight bytes, each 0 or 1, are multiplied to have these bits in the highest byte."""
+_CAPITAL_A, _SMALL_A, _DIGIT_0 = (ord(sign) for sign in "Aa0")
 _BLANK, _HYPHEN = ord(" "), ord("-")
 _CLOSING: Final = tuple(map(ord, ")]}"))
 
@@ -75,14 +74,14 @@ class Tables(NamedTuple):
 
 
 class OnTitles(NamedTuple):
-    """What is applied to titles. salts_in_a_row: so many words a span takes along. locants: the rule is on.
+    """What is applied to titles. salts_in_a_row: so many words a span takes along. locants: 1 if the rule is on.
 
-    longest: of spans that overlap, only those that no other one beats.
+    longest: 1 if of spans that overlap only those count that no other one beats.
     """
 
     salts_in_a_row: int
-    locants: bool
-    longest: bool
+    locants: int
+    longest: int
 
 
 class Beside(NamedTuple):
@@ -127,6 +126,69 @@ class Spans(NamedTuple):
     term: NDArray[np.uint32]
 
 
+class OfTitle(NamedTuple):
+    """Room for a title.
+
+    words, lower: its bytes in normal characters, and those in lower case, in words of eight; own: its own, if it isn't
+    ASCII. marks, is_token: a byte, and a bit, for each of them. origins, reaches, kinds: see `_normalise`.
+    """
+
+    words: Words
+    lower: Words
+    own: Words
+    marks: Words
+    is_token: Words
+    origins: NDArray[np.int32]
+    reaches: NDArray[np.int32]
+    kinds: Bytes
+
+
+class OfTokens(NamedTuple):
+    """Room for what is made of a title's tokens.
+
+    begins, ends, values: where each is, and its hash. anchors: those that may be one. places, forms: its candidates, as
+    start, end and salts in 16, 16 and 32 bits, so that they sort, and their forms. beaten: whether another one beats
+    them. spans, rows: as drug, start and end, likewise, and their terms.
+    """
+
+    begins: Places
+    ends: Places
+    values: Words
+    anchors: Places
+    places: Words
+    forms: Words
+    beaten: NDArray[np.bool_]
+    spans: Words
+    rows: Words
+
+
+def make_room() -> tuple[OfTitle, OfTokens]:
+    """Room for one title after the other."""
+    size, most = LONGEST_TITLE // 8 + 9, LONGEST_TITLE // 2 + 1
+    of_title = OfTitle(
+        words=np.empty(size, np.uint64),
+        lower=np.empty(size, np.uint64),
+        own=np.empty(size, np.uint64),
+        marks=np.empty(size, np.uint64),
+        is_token=np.empty(size // 8 + 2, np.uint64),
+        origins=np.empty(LONGEST_TITLE, np.int32),
+        reaches=np.empty(LONGEST_TITLE, np.int32),
+        kinds=np.empty(LONGEST_TITLE, np.uint8),
+    )
+    of_tokens = OfTokens(
+        begins=np.empty(most, np.int64),
+        ends=np.empty(most, np.int64),
+        values=np.empty(most, np.uint64),
+        anchors=np.empty(most, np.int64),
+        places=np.empty(CANDIDATES, np.uint64),
+        forms=np.empty(CANDIDATES, np.uint64),
+        beaten=np.zeros(CANDIDATES, np.bool_),
+        spans=np.empty(CANDIDATES, np.uint64),
+        rows=np.empty(CANDIDATES, np.uint64),
+    )
+    return of_title, of_tokens
+
+
 # Hashes of words.
 
 
@@ -137,14 +199,21 @@ def _with_letters(value: np.uint64, letters: np.uint64) -> np.uint64:
     return value ^ value >> _32
 
 
-@compiled
 def words_of(text: Bytes, starts: Places, allowed: NDArray[np.uint16]) -> Spelled:
     """Words, of which the i-th is `text[starts[i]:starts[i + 1]]`. allowed: the signs in the gaps behind them."""
-    count = starts.shape[0] - 1
-    places, hashes = np.empty(count, np.int64), np.zeros(count, np.uint64)
+    count = len(starts) - 1
     letters = np.zeros((starts[-1] >> 3) + 2 * count, np.uint64)
+    spelled = Spelled(letters, np.empty(count, np.int64), np.zeros(count, np.uint64))
+    _spell(text, starts, allowed, spelled)
+    return spelled
+
+
+@compiled
+def _spell(text: Bytes, starts: Places, allowed: NDArray[np.uint16], spelled: Spelled) -> None:
+    """Enter words into what holds nothing but zeros, and room."""
+    letters, places, hashes = spelled
     place = 0
-    for word in range(count):
+    for word in range(places.shape[0]):
         size = starts[word + 1] - starts[word]
         places[word] = place
         letters[place] = np.uint64(size) | np.uint64(allowed[word]) << _32
@@ -155,7 +224,6 @@ def words_of(text: Bytes, starts: Places, allowed: NDArray[np.uint16]) -> Spelle
         while place < last:
             hashes[word] = _with_letters(hashes[word], letters[place])
             place += 1
-    return Spelled(letters, places, hashes)
 
 
 @compiled
@@ -197,7 +265,7 @@ def _sieve_bit(value: np.uint64, sieve: Words) -> np.uint64:
     return (value >> _32) & np.uint64(sieve.shape[0] * 64 - 1)
 
 
-# Titles, in words of eight bytes; behind the last byte are zeros.
+# Titles, in words of eight bytes; behind the last byte, as far as `_padded`, are zeros.
 
 
 @compiled
@@ -206,44 +274,49 @@ def _copy(titles: Titles, title: Int, words: Words) -> None:
     view = titles.views[title]
     length = np.int64(view[0])
     count = length >> 3
+    for word in range(count, _padded(length) >> 3):
+        words[word] = _ZERO
     if length <= 12:  # it stands in the view itself
         words[0] = np.uint64(view[1]) | np.uint64(view[2]) << _32
         words[1] = np.uint64(view[3])
-        words[2] = _ZERO
         return
     address = titles.buffers[view[2]] + np.int64(view[3])
     for word in range(count):
         words[word] = load(address + 8 * word)
     rest = np.uint64(length & 7)
-    words[count] = load(address + length - 8) >> (_8 * (_8 - rest)) if rest else _ZERO
-    words[count + 1] = _ZERO
+    if rest:
+        words[count] = load(address + length - 8) >> (_8 * (_8 - rest))
 
 
 @compiled
-def _classify(words: Words, length: Int, lower: Words, tokens: Words) -> bool:
-    """Bring letters to lower case and borders to zero, and set the bits of `tokens` elsewhere; whether it is all ASCII.
+def _padded(length: Int) -> Int:
+    """How many bytes are looked at: as many as processors take at a time, and so many times that."""
+    return ((length >> 6) + 1) << 6
 
-    Every byte beyond ASCII is taken for one of a letter or a digit.
+
+@compiled
+def _classify(words: Words, length: Int, lower: Words, marks: Words, tokens: Words) -> bool:
+    """Bring letters to lower case, and set the bits of `tokens` where a letter or digit is; whether it is all ASCII.
+
+    Every byte beyond ASCII is taken for one of a letter or a digit. marks: room for a byte each. The loop over bytes is
+    such that the compiler makes it one over many bytes at a time.
     """
-    beyond, bits = _ZERO, _ZERO
-    count = (length >> 3) + 1
-    for word in range(count):
-        text = words[word]
-        high = text & HIGH
-        beyond |= high
-        low = text ^ high
-        lowered = text | (((low + _CAPITAL) & ~(low + _AFTER_CAPITALS) & HIGH) & ~high) >> _2
-        small = lowered & ~HIGH
-        letter = (small + _SMALL) & ~(small + _AFTER_SMALL)
-        digit = (low + _DIGIT) & ~(low + _AFTER_DIGITS)
-        token = (((letter | digit) & HIGH) | high) >> _7
-        lower[word] = lowered & token * _BYTE
-        bits |= (token * _TO_BITS >> _56) << (np.uint64(word & 7) << _3)
-        if word & 7 == 7 or word == count - 1:
-            tokens[word >> 3] = bits
-            bits = _ZERO
-    lower[count] = _ZERO
-    return bool(beyond == _ZERO)
+    data, small, mark = words.view(np.uint8), lower.view(np.uint8), marks.view(np.uint8)
+    padded = _padded(length)
+    beyond = np.uint8(0)
+    for at in range(padded):
+        sign = data[at]
+        beyond |= sign
+        letter = np.uint8(sign | np.uint8(np.uint8(np.uint8(sign - _CAPITAL_A) < 26) << 5))
+        small[at] = letter
+        is_letter, is_digit = np.uint8(letter - _SMALL_A) < 26, np.uint8(sign - _DIGIT_0) < 10
+        mark[at] = np.uint8(is_letter) | np.uint8(is_digit) | np.uint8(sign >> 7)
+    for block in range(padded >> 6):
+        bits = _ZERO
+        for word in range(8):
+            bits |= (marks[8 * block + word] * _TO_BITS >> _56) << np.uint64(8 * word)
+        tokens[block] = bits
+    return bool(beyond < 128)
 
 
 @compiled
@@ -480,19 +553,21 @@ def _mark_beaten(places: Words, beaten: NDArray[np.bool_], count: Int) -> None:
 def search(  # noqa: C901, PLR0912, PLR0915
     titles: Titles,
     asked: Places,
-    nth_asked: Int,
     characters: Characters,
     tables: Tables,
     rules: OnTitles,
     beside: Beside,
+    of_title: OfTitle,
+    of_tokens: OfTokens,
     unknown: Bytes,
     state: Bytes,
     found: Spans,
-) -> tuple[Int, Int]:
-    """Search the titles `asked` for, by their rows, from the `nth_asked` on, as far as there is room in `found`.
+    done: Places,
+) -> Int:
+    """Search the titles `asked` for, by their rows, as far as there is room in `found`; returns how many spans it has.
 
-    state: set for each title that isn't searched here, to LEFT, or to PENDING where it holds characters that aren't
-    known: these are set in `unknown`. Returns how many spans were found, and which title comes next.
+    done: how many of the titles were searched, before and after. state: set for each title that isn't searched here, to
+    LEFT, or to PENDING where it holds characters that aren't known: these are set in `unknown`.
     """
     at: Int
     begin: Int
@@ -502,42 +577,32 @@ def search(  # noqa: C901, PLR0912, PLR0915
     salts_taken: Int
     letters, forms, slots, sieve, signs, salts, salts_at, terms = tables
     slot_mask = np.uint64(slots.shape[0] - 1)
-    # A title's bytes in normal characters, and those in lower case, both in words of eight; its own, if it isn't ASCII.
-    room = LONGEST_TITLE // 8 + 3
-    words, lower, own = np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(room, np.uint64)
+    words, lower, own, marks, is_token, origins, reaches, kinds = of_title
     data, own_data = words.view(np.uint8), own.view(np.uint8)
-    is_token = np.empty(room // 8 + 2, np.uint64)
-    origins, reaches = np.empty(LONGEST_TITLE, np.int32), np.empty(LONGEST_TITLE, np.int32)
-    kinds = np.empty(LONGEST_TITLE, np.uint8)
-    # Its tokens, and which of them may be anchors.
-    most = LONGEST_TITLE // 2 + 1
-    begins, ends = np.empty(most, np.int64), np.empty(most, np.int64)
-    values, anchors = np.empty(most, np.uint64), np.empty(most, np.int64)
-    # Its candidates as start, end and salts in 16, 16 and 32 bits, so that they sort, and their forms.
-    places, found_forms = np.empty(CANDIDATES, np.uint64), np.empty(CANDIDATES, np.uint64)
-    beaten = np.zeros(CANDIDATES, np.bool_)
-    # Its spans as drug, start and end, likewise, and their terms.
-    spans, rows = np.empty(CANDIDATES, np.uint64), np.empty(CANDIDATES, np.uint64)
+    begins, ends, values, anchors, places, found_forms, beaten, spans, rows = of_tokens
     entered = 0
-    for nth_title in range(nth_asked, asked.shape[0]):
+    for nth_title in range(done[0], asked.shape[0]):
         if entered > found.title.shape[0] - CANDIDATES:
-            return entered, nth_title
+            done[0] = nth_title
+            return entered
         title = asked[nth_title]
         length: Int = np.int64(titles.views[title, 0])
         if length > LONGEST_TITLE:
             state[title] = LEFT
             continue
         _copy(titles, title, words)
-        is_ascii = _classify(words, length, lower, is_token)
+        is_ascii = _classify(words, length, lower, marks, is_token)
         if not is_ascii:
-            own[: (length >> 3) + 1] = words[: (length >> 3) + 1]
+            for word in range((length >> 3) + 1):
+                own[word] = words[word]
             in_title = _characters_in(own_data, length)
             length = _normalise(own_data, length, characters, data, origins, reaches, kinds, unknown)
             if length < 0:
                 state[title] = -length
                 continue
-            data[length : (length | 7) + 1] = 0
-            _classify(words, length, lower, is_token)
+            for byte in range(length, _padded(length)):
+                data[byte] = 0
+            _classify(words, length, lower, marks, is_token)
 
         token_count, anchor_count, begin, before, is_within = 0, 0, 0, _ZERO, False
         for block in range((length >> 6) + 1):
@@ -642,4 +707,5 @@ def search(  # noqa: C901, PLR0912, PLR0915
                 found.end[entered] = np.uint32(spans[nth] & _PLACE)
                 found.term[entered] = np.uint32(rows[nth])
                 entered += 1
-    return entered, asked.shape[0]
+    done[0] = asked.shape[0]
+    return entered

@@ -154,7 +154,7 @@ def _dates(cleaned: pl.Series, cells: _Cells, formats: Sequence[str]) -> pl.Seri
     count = len(cleaned)
     dates, known = np.full((count, date_kernel.SIZE), ord("0"), np.uint8), np.zeros(count, np.bool_)
     if not formats:
-        date_kernel.iso_dates(cells.text, cells.starts, cells.ends, dates, known)
+        date_kernel.iso_dates(cells.text, cells.starts, cells.ends, date_kernel.CALENDAR, dates, known)
     offsets = np.arange(0, dates.size + 1, date_kernel.SIZE)
     parsed = _series(nanoarrow.large_string(), offsets, dates.reshape(-1))
     return _replaced(parsed, cleaned, ~known, partial(parse_date_expr, formats=formats))
