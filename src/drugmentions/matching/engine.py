@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Overlaps = Literal["longest", "all"]
 Engine = Literal["auto", "polars", "compiled"]
 
-WORTH_COMPILING: Final = 300_000
+WORTH_COMPILING: Final = 150_000
 """Titles from which `auto` takes the compiled engine: below, starting it takes longer than it saves."""
 _SLICE: Final = 100_000
 """Titles matched at a time, at most: so many that the cost of calls fades, so few that memory is bounded."""
