@@ -19,7 +19,7 @@ from drugmentions.sources.dates import parse_date_expr
 from drugmentions.sources.scans import CLEAN, DATE, ROW, prepared_column
 from drugmentions.text import clean_text_expr
 
-_BLOCK: Final = 8 << 20
+_BLOCK: Final = 16 << 20
 """Bytes that are cut together; the lines of a file are to be much shorter."""
 _SPARE: Final = 1 << 16
 """Bytes of a line that a block may begin with; for longer ones there is another buffer."""
