@@ -24,10 +24,8 @@ Places = NDArray[np.int64]
 Words = NDArray[np.uint64]
 Int = int | np.int64
 
-LOW: Final = np.uint64(0x0101010101010101)
-"""The lowest bit of each of eight bytes."""
-HIGH: Final = np.uint64(0x8080808080808080)
-"""The highest bit of each of eight bytes."""
+TO_BITS: Final = np.uint64(0x0102040810204080)
+"""By which eight bytes, each 0 or 1, are multiplied to have these bits in the highest byte."""
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 

@@ -271,15 +271,15 @@ def test_the_compiled_engine_is_taken_for_many_titles(monkeypatch: pytest.Monkey
     assert not started
     matcher.find_spans(pl.Series(["ethanol"]))
     assert started
-    expecting = engine.Matcher(lexicon_of(ENTRIES))
-    started.clear()
-    expecting.expect(3)
-    assert started
+    begun = Event()
+    monkeypatch.setattr(engine.Matcher, "_begin", lambda _self: begun.set())
+    engine.Matcher(lexicon_of(ENTRIES)).expect(3)
+    assert begun.wait(10)
+    begun.clear()
     never = engine.Matcher(lexicon_of(ENTRIES), engine="polars")
-    started.clear()
     never.expect(3)
     assert never.find_spans(pl.Series(["ethanol"] * 3)).height == 3
-    assert not started
+    assert not begun.is_set()
 
 
 def test_a_lexicon_is_made_while_many_titles_are_expected_and_what_fails_is_raised_where_it_is_needed(

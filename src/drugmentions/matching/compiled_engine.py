@@ -131,11 +131,12 @@ def _room_for(titles: int) -> kernel.Spans:
 def _tables_of(lexicon: Lexicon, ranked: pl.DataFrame) -> kernel.Tables:
     """`ranked`: the rows of terms, those first that are named first."""
     forms = lexicon.forms.join(lexicon.anchors, on="form", maintain_order="left")
-    anchors = _words_of(forms["tokens"].list.get(forms["position"])).hashes
-    forms, hashes = forms[np.argsort(anchors, kind="stable")], np.sort(anchors)
+    anchors = _words_of(forms["tokens"].list.get(forms["position"]))
+    forms, hashes = forms[np.argsort(anchors.hashes, kind="stable")], np.sort(anchors.hashes)
     slots = np.full(_power_of_two(_SLOTS * len(hashes)), ~np.uint64(0))
     sieve = np.zeros(_power_of_two(_SIEVE * len(hashes)) // 64, np.uint64)
-    kernel.fill_slots(hashes, slots, sieve)
+    kernel.fill_slots(hashes, slots)
+    kernel.fill_sieve(anchors, sieve)
     salts = pl.Series("salts", lexicon.rules.salts, dtype=pl.String)
     salts = salts.gather(np.argsort(_words_of(salts).hashes, kind="stable"))
     words = _words_of(pl.concat([forms["tokens"].explode(), salts]), _allowed(forms["gaps"]))

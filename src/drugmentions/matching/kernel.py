@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from drugmentions.compiled import Bytes, Int, Places, Words, compiled, load, lowest
+from drugmentions.compiled import TO_BITS, Bytes, Int, Places, Words, compiled, load, lowest
 
 LONGEST_TITLE: Final = (1 << 16) - 1
 """Bytes that a title may have here: places in it take 16 bits."""
@@ -28,8 +28,6 @@ _ZERO, _ONE, _PLACE = np.uint64(0), np.uint64(1), np.uint64(0xFFFF)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _2, _3, _6, _7, _8, _16, _32, _48, _56, _63 = (np.uint64(n) for n in (2, 3, 6, 7, 8, 16, 32, 48, 56, 63))
 _ALL, _SIZE = ~_ZERO, np.uint64(0xFFFFFFFF)
-_TO_BITS = np.uint64(0x0102040810204080)
-"""By which eight bytes, each 0 or 1, are multiplied to have these bits in the highest byte."""
 _CAPITAL_A, _SMALL_A, _DIGIT_0 = (ord(sign) for sign in "Aa0")
 _BLANK, _HYPHEN = ord(" "), ord("-")
 _CLOSING: Final = tuple(map(ord, ")]}"))
@@ -59,7 +57,7 @@ class Tables(NamedTuple):
 
     letters: as in `Spelled`, of the forms' tokens, form by form, and of the salts. forms: one row each, sorted by the
     hash of their anchors. slots: an open-addressing table by hash, in each the upper half of the hash, and the first
-    form that has it; all bits where free. sieve: a bit for each hash. signs: for each byte its bit among `GAP_SIGNS`.
+    form that has it; all bits where free. sieve: a bit for each anchor. signs: for each byte its bit among `GAP_SIGNS`.
     salts: sorted hashes of the salts; salts_at: their places in `letters`. terms: rows of terms, and their drugs.
     """
 
@@ -146,14 +144,13 @@ class OfTitle(NamedTuple):
 class OfTokens(NamedTuple):
     """Room for what is made of a title's tokens.
 
-    begins, ends, values: where each is, and its hash. anchors: those that may be one. places, forms: its candidates, as
+    begins, ends: where each is. anchors: those that may be one. places, forms: its candidates, as
     start, end and salts in 16, 16 and 32 bits, so that they sort, and their forms. beaten: whether another one beats
     them. spans, rows: as drug, start and end, likewise, and their terms.
     """
 
     begins: Places
     ends: Places
-    values: Words
     anchors: Places
     places: Words
     forms: Words
@@ -178,7 +175,6 @@ def make_room() -> tuple[OfTitle, OfTokens]:
     of_tokens = OfTokens(
         begins=np.empty(most, np.int64),
         ends=np.empty(most, np.int64),
-        values=np.empty(most, np.uint64),
         anchors=np.empty(most, np.int64),
         places=np.empty(CANDIDATES, np.uint64),
         forms=np.empty(CANDIDATES, np.uint64),
@@ -231,9 +227,7 @@ def _letters_at(lower: Words, at: Int, end: Int) -> np.uint64:
     """The bytes from `at` on, eight at most, as a word's letters."""
     word, shift = at >> 3, np.uint64(at & 7) << _3
     letters = lower[word] >> shift | (lower[word + 1] << _ONE) << (_63 - shift)
-    if end - at < 8:
-        letters &= ~(_ALL << (np.uint64(end - at) << _3))
-    return np.uint64(letters)
+    return np.uint64(letters & _ALL >> (np.uint64(8 - min(end - at, 8)) << _3))
 
 
 @compiled
@@ -246,8 +240,8 @@ def _hash_of(lower: Words, begin: Int, end: Int) -> np.uint64:
 
 
 @compiled
-def fill_slots(hashes: Words, slots: Words, sieve: Words) -> None:
-    """Enter the first place of each hash; they are sorted. `slots` has all its bits set, `sieve` none."""
+def fill_slots(hashes: Words, slots: Words) -> None:
+    """Enter the first place of each hash; they are sorted, and `slots` has all its bits set."""
     mask = np.uint64(slots.shape[0] - 1)
     for place in range(hashes.shape[0]):
         value = hashes[place]
@@ -256,13 +250,20 @@ def fill_slots(hashes: Words, slots: Words, sieve: Words) -> None:
             while slots[slot] != _ALL:
                 slot = (slot + _ONE) & mask
             slots[slot] = value >> _32 << _32 | np.uint64(place)
-            bit = _sieve_bit(value, sieve)
-            sieve[bit >> _6] |= _ONE << (bit & _63)
 
 
 @compiled
-def _sieve_bit(value: np.uint64, sieve: Words) -> np.uint64:
-    return (value >> _32) & np.uint64(sieve.shape[0] * 64 - 1)
+def fill_sieve(words: Spelled, sieve: Words) -> None:
+    """Set a bit of the sieve for each word; before, none is set."""
+    for place in words.places:
+        bit = _sieve_bit(words.letters[place + 1], np.int64(words.letters[place] & _SIZE), sieve)
+        sieve[bit >> _6] |= _ONE << (bit & _63)
+
+
+@compiled
+def _sieve_bit(letters: np.uint64, size: Int, sieve: Words) -> np.uint64:
+    """The bit for a word, by its size and its first letters, eight at most."""
+    return ((letters + np.uint64(size)) * _GOLDEN >> _32) & np.uint64(sieve.shape[0] * 64 - 1)
 
 
 # Titles, in words of eight bytes; behind the last byte, as far as `_padded`, are zeros.
@@ -314,7 +315,7 @@ def _classify(words: Words, length: Int, lower: Words, marks: Words, tokens: Wor
     for block in range(padded >> 6):
         bits = _ZERO
         for word in range(8):
-            bits |= (marks[8 * block + word] * _TO_BITS >> _56) << np.uint64(8 * word)
+            bits |= (marks[8 * block + word] * TO_BITS >> _56) << np.uint64(8 * word)
         tokens[block] = bits
     return bool(beyond < 128)
 
@@ -402,7 +403,6 @@ def _salts_behind(
     lower: Words,
     begins: Places,
     ends: Places,
-    values: Words,
     token: Int,
     tokens: Int,
     most: Int,
@@ -415,8 +415,9 @@ def _salts_behind(
         after = token + count + 1
         if after >= tokens or begins[after] - ends[after - 1] != 1 or data[ends[after - 1]] != _BLANK:
             return count
-        salt = np.searchsorted(salts, values[after])
-        if salt == salts.shape[0] or salts[salt] != values[after]:
+        value = _hash_of(lower, begins[after], ends[after])
+        salt = np.searchsorted(salts, value)
+        if salt == salts.shape[0] or salts[salt] != value:
             return count
         if not _is_word(lower, begins[after], ends[after], letters, salts_at[salt]):
             return count
@@ -579,7 +580,7 @@ def search(  # noqa: C901, PLR0912, PLR0915
     slot_mask = np.uint64(slots.shape[0] - 1)
     words, lower, own, marks, is_token, origins, reaches, kinds = of_title
     data, own_data = words.view(np.uint8), own.view(np.uint8)
-    begins, ends, values, anchors, places, found_forms, beaten, spans, rows = of_tokens
+    begins, ends, anchors, places, found_forms, beaten, spans, rows = of_tokens
     entered = 0
     for nth_title in range(done[0], asked.shape[0]):
         if entered > found.title.shape[0] - CANDIDATES:
@@ -616,9 +617,8 @@ def search(  # noqa: C901, PLR0912, PLR0915
                     begin, is_within = at, True
                     continue
                 is_within = False
-                value = _hash_of(lower, begin, at)
-                begins[token_count], ends[token_count], values[token_count] = begin, at, value
-                bit = _sieve_bit(value, sieve)
+                begins[token_count], ends[token_count] = begin, at
+                bit = _sieve_bit(_letters_at(lower, begin, at), at - begin, sieve)
                 if sieve[bit >> _6] >> (bit & _63) & _ONE:
                     anchors[anchor_count] = token_count
                     anchor_count += 1
@@ -627,10 +627,11 @@ def search(  # noqa: C901, PLR0912, PLR0915
         count, is_left = 0, False
         for nth in range(anchor_count):
             token = anchors[nth]
-            slot, form, flags = values[token] & slot_mask, -1, LAST
+            value = _hash_of(lower, begins[token], ends[token])
+            slot, form, flags = value & slot_mask, -1, LAST
             while True:
                 if flags & LAST:  # on to other forms, whose hash may be the same
-                    while slots[slot] != _ALL and (slots[slot] ^ values[token]) >> _32:
+                    while slots[slot] != _ALL and (slots[slot] ^ value) >> _32:
                         slot = (slot + _ONE) & slot_mask
                     if slots[slot] == _ALL:
                         break
@@ -662,7 +663,7 @@ def search(  # noqa: C901, PLR0912, PLR0915
                 salts_taken = 0
                 if flags & TAKES_SALTS:
                     salts_taken = _salts_behind(
-                        data, lower, begins, ends, values, last, token_count, rules.salts_in_a_row, salts, salts_at,
+                        data, lower, begins, ends, last, token_count, rules.salts_in_a_row, salts, salts_at,
                         letters,
                     )  # fmt: skip
                     end = ends[last + salts_taken]

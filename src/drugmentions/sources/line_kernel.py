@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drugmentions.compiled import HIGH, LOW, Bytes, Int, Places, Words, compiled, load, lowest, store
+from drugmentions.compiled import TO_BITS, Bytes, Int, Places, Words, compiled, load, lowest, store
 
 UNCLEAN: Final = -1
 """What `cut_lines` says of lines that are not to be cut."""
@@ -14,17 +14,14 @@ UNTIDY: Final = 1
 DOUBLED: Final = 2
 """The mark of a cell in which quotes are doubled."""
 
-_NEWLINE, _RETURN, _BLANK, _QUOTE = ord("\n"), ord("\r"), ord(" "), ord('"')
-_7F = ~HIGH
-_ZERO, _ONE, _3, _8, _56 = (np.uint64(n) for n in (0, 1, 3, 8, 56))
-_QUOTES, _BLANKS, _BACKSLASHES = (LOW * np.uint64(ord(sign)) for sign in '" \\')
-_ABOVE_CONTROLS = LOW * np.uint64(0xE0)
+BEHIND: Final = 64
+"""Letters that stand behind a text, at least, and up to a place that this many bytes divide."""
+ROOM: Final = 4_096
+"""Bytes that are looked at together."""
 
-
-@compiled
-def _zeros(word: np.uint64) -> np.uint64:
-    """The highest bit of each byte that is zero."""
-    return np.uint64(~(((word & _7F) + _7F) | word) & HIGH)
+_NEWLINE, _RETURN, _BLANK, _QUOTE, _BACKSLASH = (ord(sign) for sign in '\n\r "\\')
+_BEYOND_ASCII = 0x80
+_ZERO, _ONE, _56 = (np.uint64(n) for n in (0, 1, 56))
 
 
 @compiled
@@ -37,46 +34,53 @@ def count_lines(text: Bytes) -> int:
 
 
 @compiled
+def _mark_events(text: Bytes, size: Int, separator: np.uint8, marks: Bytes) -> None:
+    """Set the marks, 0 or 1, of so many bytes, to what `cut_lines` looks at; the compiler makes it many at a time."""
+    behind = text[1:]
+    for at in range(size):
+        sign = text[at]
+        is_sign = (sign == separator) | (sign == _QUOTE) | (sign == _BACKSLASH)
+        is_blank = (sign == _BLANK) & (behind[at] == _BLANK)
+        marks[at] = np.uint8((sign < _BLANK) | (sign >= _BEYOND_ASCII) | is_sign | is_blank)
+
+
+@compiled
 def cut_lines(  # noqa: C901, PLR0912, PLR0915  # one pass
     text: Bytes,
-    words: Words,
     separator: Int,
     rows: Places,
     starts: NDArray[np.int32],
     ends: NDArray[np.int32],
     marks: NDArray[np.uint8],
+    room: Words,
 ) -> int:
     """Find the cells of lines that all end in a line feed; returns how many lines there are, or UNCLEAN.
 
-    words: `text` in words of eight bytes, the last one filled up with any letter. rows: for each column the row of the
-    arrays that takes it, or -1. starts, ends: by row and line, where a cell's text lies, without quotes around it.
-    marks: UNTIDY where it isn't sure that cleaning doesn't change the cell, DOUBLED. All are zeros before, and stay so
-    where a line is too short.
+    text: the lines, and letters behind them, see BEHIND. rows: for each column the row of the arrays that takes it, or
+    -1. starts, ends: by row and line, where a cell's text lies, without quotes around it. marks: UNTIDY where it isn't
+    sure that cleaning doesn't change the cell, DOUBLED. All are zeros before, and stay so where a line is too short.
+    room: ROOM bytes.
 
     A cell is tidy if it is ASCII without controls, backslashes and quotes inside, with single blanks, none at its ends.
     Lines are unclean where a quote stands elsewhere than around a whole cell, doubled in it or not, where a quoted cell
     holds a line's end, where a carriage return is no part of one, and where a line has too many cells.
     """
-    separators = LOW * np.uint64(separator)
     cell: Int = 0
     doubled: Int = -1
     line, column = 0, 0
-    in_quotes, is_quoted, blank_before = False, False, _ZERO
-    mark: Int = UNTIDY if text.shape[0] > 0 and text[0] == _BLANK else 0
-    for nth in range(words.shape[0]):
-        word = words[nth]
-        blanks = _zeros(word ^ _BLANKS)
-        events = (
-            (word & HIGH)
-            | _zeros(word & _ABOVE_CONTROLS)
-            | _zeros(word ^ _QUOTES)
-            | _zeros(word ^ _BACKSLASHES)
-            | _zeros(word ^ separators)
-            | (blanks & (blanks << _8 | blank_before))
-        )
-        blank_before = blanks >> _56
+    in_quotes, is_quoted = False, False
+    mark: Int = UNTIDY if text[0] == _BLANK else 0
+    for block in range(text.shape[0] // BEHIND - 1):
+        nth = block % (ROOM // BEHIND)
+        if nth == 0:
+            first = block * BEHIND
+            size = min(ROOM, text.shape[0] - BEHIND - first)
+            _mark_events(text[first:], size, np.uint8(separator), room.view(np.uint8))
+        events = _ZERO
+        for word in range(8):
+            events |= (room[8 * nth + word] * TO_BITS >> _56) << np.uint64(8 * word)
         while events != _ZERO:
-            at = 8 * nth + np.int64(lowest(events) >> _3)
+            at = BEHIND * block + np.int64(lowest(events))
             events &= events - _ONE
             sign = text[at]
             end = at
@@ -129,7 +133,7 @@ def cut_lines(  # noqa: C901, PLR0912, PLR0915  # one pass
                 column += 1
             cell = at + 1
             is_quoted = False
-            mark = UNTIDY if cell < text.shape[0] and text[cell] == _BLANK else 0
+            mark = UNTIDY if text[cell] == _BLANK else 0
     return line
 
 

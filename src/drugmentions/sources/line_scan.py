@@ -23,8 +23,7 @@ _BLOCK: Final = 16 << 20
 """Bytes that are cut together; the lines of a file are to be much shorter."""
 _SPARE: Final = 1 << 16
 """Bytes of a line that a block may begin with; for longer ones there is another buffer."""
-_WORD: Final = 8
-_AFTER: Final = 2 * _WORD
+_AFTER: Final = 2 * line_kernel.BEHIND
 """Bytes of a block behind its text."""
 
 
@@ -108,7 +107,8 @@ def _cut(
 ) -> pl.DataFrame:
     """The columns `names` of the lines in a block; ROW counts from 1 on."""
     block[stop : stop + _AFTER] = b"x" * _AFTER
-    text, words = np.frombuffer(block, np.uint8, stop), np.frombuffer(block, np.uint64, -(-stop // _WORD))
+    text = np.frombuffer(block, np.uint8, stop)
+    padded = np.frombuffer(block, np.uint8, (stop // line_kernel.BEHIND + 2) * line_kernel.BEHIND)
     _series(nanoarrow.large_binary(), np.array([0, stop]), text).cast(pl.String)  # raises where it isn't UTF-8
     kinds = {place: [kind for kind in (CLEAN, DATE) if prepared_column(kind, place) in names] for place in range(width)}
     places = [place for place in range(width) if kinds[place] or str(place) in names]
@@ -117,7 +117,8 @@ def _cut(
     rows[places] = np.arange(len(places))
     shape = len(places), count
     starts, ends, marks = np.zeros(shape, np.int32), np.zeros(shape, np.int32), np.zeros(shape, np.uint8)
-    if line_kernel.cut_lines(text, words, separator, rows, starts, ends, marks) != count:
+    room = np.empty(line_kernel.ROOM // 8, np.uint64)
+    if line_kernel.cut_lines(padded, separator, rows, starts, ends, marks, room) != count:
         raise pl.exceptions.ComputeError("lines that are not to be cut")
     frame = {ROW: pl.int_range(1, count + 1, dtype=pl.UInt32, eager=True)}
     for row, place in enumerate(places):
