@@ -28,7 +28,7 @@ def _put_into_force(run: Run) -> None:
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy, which the compiled engine takes, would start them all
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    os.environ.setdefault("_RJEM_MALLOC_CONF", f"narenas:{run.threads or cores},dirty_decay_ms:250,muzzy_decay_ms:0")
+    os.environ.setdefault("_RJEM_MALLOC_CONF", f"narenas:{run.threads or cores},dirty_decay_ms:500,muzzy_decay_ms:0")
     os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", str(run.threads or cores))
     if run.threads:
         os.environ["POLARS_MAX_THREADS"] = str(run.threads)

@@ -65,16 +65,17 @@ def read_names(entries: pl.DataFrame, drugs: pl.DataFrame, rules: Rules) -> pl.D
         names = pl.concat([names, _respelled(names)])
         names = pl.concat([names, *_recoded(names)])
         names = pl.concat([names, _with_other_ends(names, rules), _without_letters(names, rules)])
-    key = _NORMAL + pl.lit("|") + pl.col("gaps").list.join("|")
-    names = names.with_columns(key=key)
+    names = names.with_columns(key=_NORMAL + pl.lit("|") + pl.col("gaps").list.join("|"))
     own = names.filter(pl.col("added").is_null())
     added = names.filter(pl.col("added").is_not_null()).unique(["drug", "term", "is_name", "key"], keep="first")
+    dropping = [rule for rule in _DROPPING if getattr(rules, rule)]
     return (
         pl.concat([own, added.join(own, on=["drug", "key"], how="anti")])
+        .lazy()  # what expressions share is computed once
         .with_columns(doubt=_doubt_expr(rules), short=(_LETTERS.str.len_chars() <= SHORT) & rules.short_names)
-        .with_columns(dropped=pl.col("doubt").is_in([rule for rule in _DROPPING if getattr(rules, rule)]))
-        .with_columns(pl.col("dropped").fill_null(value=False) | (_NORMAL == ""))
+        .with_columns(dropped=pl.col("doubt").is_in(dropping).fill_null(value=False) | (_NORMAL == ""))
         .sort("drug", "term", "is_name", "key")
+        .collect()
     )
 
 
