@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from drugmentions import compiled as compiled_module
 from drugmentions.compiled import Int, Places, compiled, load, lowest, store
 
 SCRIPT = """
@@ -20,7 +22,7 @@ print(count_lines(np.frombuffer(b"a\\nb\\n\\n", np.uint8)), "numba" in sys.modul
 """
 
 
-def counted(cache: Path) -> list[str]:
+def counted(cache: Path | str) -> list[str]:
     """What a new process prints: how many lines it counted, and whether it loaded the compiler."""
     environ = {**os.environ, "XDG_CACHE_HOME": str(cache)}
     done = subprocess.run([sys.executable, "-c", SCRIPT], env=environ, capture_output=True, text=True, check=True)
@@ -36,6 +38,32 @@ def test_code_is_compiled_once_and_anew_where_what_was_kept_is_damaged(tmp_path:
     assert counted(tmp_path) == ["3", "True"]
     assert kept.read_bytes() == whole
     assert list(kept.parent.iterdir()) == [kept]
+
+
+def test_changed_code_is_compiled_anew_and_settings_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert counted(tmp_path) == ["3", "True"]
+    monkeypatch.setenv("NUMBA_BOUNDSCHECK", "1")
+    assert counted(tmp_path) == ["3", "True"]
+    assert len(list(tmp_path.glob("drugmentions/count_lines-*.o"))) == 2
+
+
+@pytest.mark.parametrize("place", ["", "here", "/dev/null"])
+def test_where_nothing_can_be_kept_it_is_compiled_all_the_same(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/dev/null")
+    assert counted(place) == ["3", "True"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_has_no_home_has_nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(_path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    assert compiled_module._cache_directory() is None
 
 
 @compiled
@@ -62,6 +90,18 @@ def test_arrays_are_changed_in_place_in_any_layout() -> None:
     assert numbers.tolist() == [2 * n * (2 if n % 3 == 0 else 1) for n in range(12)]
 
 
+def test_threads_that_call_at_once_share_what_one_of_them_compiled() -> None:
+    @compiled
+    def halve(numbers: Places) -> None:
+        for at in range(numbers.shape[0]):
+            numbers[at] //= 2
+
+    arrays = [np.arange(10, dtype=np.int64) * n for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(halve, arrays))
+    assert [array.tolist() for array in arrays] == [[at * n // 2 for at in range(10)] for n in range(8)]
+
+
 def test_what_numba_has_no_functions_for_does_the_same_in_python() -> None:
     numbers = np.array([1, 2, 1 << 63, 0x0101010101010180, 96], np.uint64)
     copies = np.zeros((2, 5), np.uint64)
@@ -86,11 +126,17 @@ def _needs_another_library(number: Int) -> Int:
     return int(math.lgamma(number))
 
 
+@compiled
+def _returns_two(number: Int) -> tuple[Int, Int]:
+    return number, number
+
+
 @pytest.mark.parametrize(
     ("function", "argument", "message"),
     [
         (_makes_an_array, 3, "No implementation of function .*zeros"),
-        (_takes_a_truth, True, r"_takes_a_truth takes pp\?, not ppi, and lacks \[\]"),
+        (_takes_a_truth, True, r"_takes_a_truth takes pp\?, not ppi"),
+        (_returns_two, 3, r"_returns_two takes ppi, not ppi, returns UniTuple.*, not a number"),
         (_needs_another_library, 3, "lacks .*lgamma"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numba
 from llvmlite import binding, ir
 from numba.core.compiler import Flags, compile_extra
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
@@ -18,20 +19,21 @@ _Intrinsic = tuple[object, Callable[..., object]]
 """A signature, and what emits the code."""
 
 
+@global_compiler_lock  # type: ignore[untyped-decorator]
 def machine_code(
-    function: FunctionType, arguments: Sequence[object], words: str, machine: binding.TargetMachine
+    function: FunctionType, arguments: Sequence[object], letters: str, machine: binding.TargetMachine
 ) -> bytes:
     """An object file for a `machine`, in which stands a function, by its name, compiled for such arguments.
 
-    Functions that it calls are compiled with it where they are wrapped, and those of `_INTRINSICS` are put in. words:
+    Functions that it calls are compiled with it where they are wrapped, and those of `_INTRINSICS` are put in. letters:
     what it is to take behind the two addresses that are numba's own, `p` for each other address, `i` for a number of 64
-    bits. Raises RuntimeError where numba makes what takes something else, or needs functions that aren't in it.
+    bits. Raises RuntimeError where numba makes what takes or returns something else, or needs what isn't in it.
     """
     typing, target = cpu_target.typing_context, cpu_target.target_context
     typing.refresh()
     target.refresh()
     flags: Any = Flags()  # type: ignore[no-untyped-call]
-    for name, value in (_OPTIONS | {"noalias": True}).items():
+    for name, value in (_OPTIONS | {"no_cfunc_wrapper": True, "noalias": True}).items():
         setattr(flags, name, value)
     types = tuple(map(numba.typeof, arguments))
     made: Any = compile_extra(typing, target, _with_inner(function), types, None, flags, {})  # type: ignore[no-untyped-call]
@@ -43,10 +45,14 @@ def machine_code(
             there.linkage = "internal"
     passes = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(speed_level=3))
     passes.getModulePassManager().run(module, passes)  # what isn't needed is left out
-    lacks = [there.name for there in module.functions if there.is_declaration and not there.name.startswith("llvm.")]
+    declared = [there.name for there in (*module.functions, *module.global_variables) if there.is_declaration]
+    lacks = [name for name in declared if not name.startswith("llvm.")]
     takes = "".join(_letter(str(argument.type)) for argument in entry.arguments)
-    if lacks or takes != f"pp{words}":
-        raise RuntimeError(f"{function.__name__} takes {takes}, not pp{words}, and lacks {lacks}")
+    returns = made.signature.return_type
+    if lacks or takes != f"pp{letters}" or returns not in (numba.types.int64, numba.types.none):
+        raise RuntimeError(
+            f"{function.__name__} takes {takes}, not pp{letters}, returns {returns}, not a number, or lacks {lacks}"
+        )
     return bytes(machine.emit_object(module))
 
 
@@ -60,11 +66,12 @@ def _with_inner(function: FunctionType) -> FunctionType:
     """The function, in which others stand for those that are to be compiled with it."""
     known = dict(function.__globals__)
     for name in function.__code__.co_names:
-        inner = getattr(known.get(name), "__wrapped__", None)
+        value = known.get(name)
+        inner = getattr(value, "__wrapped__", None)
         if inner:
             known[name] = _inner(inner)
-        elif name in _INTRINSICS:
-            known[name] = _INTRINSICS[name]
+        elif isinstance(value, FunctionType) and value.__module__ == "drugmentions.compiled":
+            known[name] = _INTRINSICS[value.__name__]
     return FunctionType(function.__code__, known, function.__name__, function.__defaults__)
 
 
@@ -76,7 +83,7 @@ def _inner(function: FunctionType) -> object:
     return numba.njit(**options)(_with_inner(function))
 
 
-# What numba has no functions for: buffers are addresses, and bits are looked for.
+# What numba has no functions for.
 
 
 def _loading(_context: object, _address: object) -> _Intrinsic:
@@ -94,12 +101,12 @@ def _storing(_context: object, _address: object, _word: object) -> _Intrinsic:
     return numba.types.none(numba.types.int64, numba.types.uint64), code
 
 
-def _counting(_context: object, _bits: object) -> _Intrinsic:
+def _placing_lowest(_context: object, _bits: object) -> _Intrinsic:
     def code(_target: object, builder: ir.IRBuilder, _signature: object, arguments: list[ir.Value]) -> ir.Instruction:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
 
     return numba.types.uint64(numba.types.uint64), code
 
 
-_INTRINSICS: Final = {"load": intrinsic(_loading), "store": intrinsic(_storing), "lowest": intrinsic(_counting)}
+_INTRINSICS: Final = {"load": intrinsic(_loading), "store": intrinsic(_storing), "lowest": intrinsic(_placing_lowest)}
 """By the names of the functions of `compiled` that they stand for."""

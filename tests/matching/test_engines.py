@@ -18,6 +18,7 @@ from drugmentions.errors import MissingExtraError, NoDrugsError
 from drugmentions.matching import compiled_engine, engine, oracle
 from drugmentions.matching.compiled_engine import Finder
 from drugmentions.matching.engine import find_mentions
+from drugmentions.matching.kernel import LONGEST_TITLE
 from drugmentions.matching.lexicon import Lexicon, build_lexicon
 from drugmentions.matching.normalise import normal_form_expr
 from drugmentions.model import SPANS
@@ -207,6 +208,17 @@ def test_what_has_no_room_in_the_compiled_engine_is_found_by_the_other(title: st
     assert (first[0].drug, found[0].drug, last[0].drug) == ("5-FU", "ETHANOL", "EPINEPHRINE")
     assert found[0].start == title.index("ethanol")
     assert len(found) == title.count("ethanol") + title.count("5-FU")
+
+
+@pytest.mark.parametrize("size", range(LONGEST_TITLE - 2, LONGEST_TITLE + 2))
+@pytest.mark.parametrize("filler", ["x", ".", "é", "\N{SUPERSCRIPT TWO}"])
+def test_a_name_is_found_at_the_end_of_the_longest_title(filler: str, size: int) -> None:
+    room = size - len(" ethanol")
+    letters = filler * (room // len(filler.encode()))
+    title = letters + "x" * (room - len(letters.encode())) + " ethanol"
+    assert len(title.encode()) == size
+    (found,) = by_engine([title], lexicon_of(ENTRIES))
+    assert [(match.start, match.end) for match in found] == [(len(title) - 7, len(title))]
 
 
 @pytest.mark.parametrize("filler", ["x", " ", "é", "日"])

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from importlib import import_module
 from importlib.util import find_spec
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Final, Literal
@@ -30,8 +29,9 @@ _SLICE_BYTES: Final = 32 << 20
 class Matcher:
     """A lexicon, and how mentions of it are found. What is found doesn't depend on the engine.
 
-    The compiled engine takes half a second to start, and some seconds the first time, when its code is compiled. So
-    `auto` takes it only where numba is installed and many titles are to be searched; `trouble` is why it didn't start.
+    The compiled engine takes a tenth of a second to start, and some seconds the first time, when its code is compiled.
+    So `auto` takes it only where numba is installed and many titles are to be searched; `trouble` is why it didn't
+    start.
     """
 
     trouble: Exception | None = None
@@ -84,11 +84,8 @@ class Matcher:
             self._started()
 
     def can_compile(self) -> bool:
-        """Whether there is compiled code to read files with; loads the compiler where it is to be used."""
-        try:
-            return self._is_compiled and bool(import_module("drugmentions.compiled"))
-        except Exception:  # noqa: BLE001  # whoever starts the engine tells of it
-            return False
+        """Whether compiled code may read files: what searches titles is compiled, too, if that works here."""
+        return self._is_compiled and not self.trouble
 
     def find_mentions(self, publications: pl.LazyFrame, column: str = "title") -> pl.LazyFrame:
         """Join each publication to the drugs that its `column` mentions: see `find_mentions`."""

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from drugmentions.compiled import TO_BITS, Bytes, Int, Places, Words, compiled, load, lowest
+from drugmentions.compiled import Bytes, Int, Places, Words, bits_of, compiled, load, lowest
 
 LONGEST_TITLE: Final = (1 << 16) - 1
 """Bytes that a title may have here: places in it take 16 bits."""
@@ -291,7 +291,7 @@ def _copy(titles: Titles, title: Int, words: Words) -> None:
 
 @compiled
 def _padded(length: Int) -> Int:
-    """How many bytes are looked at: as many as processors take at a time, and so many times that."""
+    """The next multiple of 64 above a length."""
     return ((length >> 6) + 1) << 6
 
 
@@ -300,7 +300,7 @@ def _classify(words: Words, length: Int, lower: Words, marks: Words, tokens: Wor
     """Bring letters to lower case, and set the bits of `tokens` where a letter or digit is; whether it is all ASCII.
 
     Every byte beyond ASCII is taken for one of a letter or a digit. marks: room for a byte each. The loop over bytes is
-    such that the compiler makes it one over many bytes at a time.
+    such that LLVM makes it one over many bytes at a time.
     """
     data, small, mark = words.view(np.uint8), lower.view(np.uint8), marks.view(np.uint8)
     padded = _padded(length)
@@ -313,39 +313,37 @@ def _classify(words: Words, length: Int, lower: Words, marks: Words, tokens: Wor
         is_letter, is_digit = np.uint8(letter - _SMALL_A) < 26, np.uint8(sign - _DIGIT_0) < 10
         mark[at] = np.uint8(is_letter) | np.uint8(is_digit) | np.uint8(sign >> 7)
     for block in range(padded >> 6):
-        bits = _ZERO
-        for word in range(8):
-            bits |= (marks[8 * block + word] * TO_BITS >> _56) << np.uint64(8 * word)
-        tokens[block] = bits
+        tokens[block] = bits_of(marks, block)
     return bool(beyond < 128)
 
 
 @compiled
-def _characters_in(text: Bytes, length: Int) -> Int:
-    """How many characters UTF-8 holds."""
-    count = 0
+def _clear_behind(text: Bytes, length: Int) -> None:
+    for at in range(length, _padded(length)):
+        text[at] = 0
+
+
+@compiled
+def _copy_own(of_title: OfTitle, length: Int) -> Int:
+    """Copy a title's own bytes, UTF-8, to where they stay; returns how many characters they are."""
+    for word in range((length >> 3) + 1):
+        of_title.own[word] = of_title.words[word]
+    text, count = of_title.own.view(np.uint8), 0
     for at in range(length):
         count += (text[at] & 0xC0) != 0x80
     return count
 
 
 @compiled
-def _normalise(
-    own: Bytes,
-    length: Int,
-    characters: Characters,
-    normal: Bytes,
-    at: NDArray[np.int32],
-    reach: NDArray[np.int32],
-    kinds: Bytes,
-    unknown: Bytes,
-) -> Int:
-    """Bring a title's UTF-8 to normal characters; returns how many bytes these are.
+def _normalise(of_title: OfTitle, length: Int, characters: Characters, unknown: Bytes) -> Int:
+    """Bring a title's own UTF-8 to normal characters; returns how many bytes these are.
 
-    at, reach: for each of them where in the title, in characters, a token that begins with it starts, and where one
-    that ends with it ends. kinds: of the title's own characters. Returns -LEFT where there is no room for all, -PENDING
-    where some aren't known: these are set in `unknown`, by code point.
+    Enters for each of them where in the title, in characters, a token that begins with it starts (`origins`), and where
+    one that ends with it ends (`reaches`); and the kinds of the title's own characters. Returns -LEFT where there is no
+    room for all, -PENDING where some aren't known: these are set in `unknown`, by code point.
     """
+    own, normal = of_title.own.view(np.uint8), of_title.words.view(np.uint8)
+    at, reach, kinds = of_title.origins, of_title.reaches, of_title.kinds
     place, size, nth, is_known = 0, 0, 0, True
     while place < length:
         code = np.int64(own[place])
@@ -399,18 +397,10 @@ def _is_word(lower: Words, begin: Int, end: Int, letters: Words, place: Int) -> 
 
 @compiled
 def _salts_behind(
-    data: Bytes,
-    lower: Words,
-    begins: Places,
-    ends: Places,
-    token: Int,
-    tokens: Int,
-    most: Int,
-    salts: Words,
-    salts_at: Places,
-    letters: Words,
+    data: Bytes, lower: Words, of_tokens: OfTokens, token: Int, tokens: Int, most: Int, tables: Tables
 ) -> Int:
     """How many salts follow a token, each after one blank."""
+    begins, ends, salts = of_tokens.begins, of_tokens.ends, tables.salts
     for count in range(most):
         after = token + count + 1
         if after >= tokens or begins[after] - ends[after - 1] != 1 or data[ends[after - 1]] != _BLANK:
@@ -419,7 +409,7 @@ def _salts_behind(
         salt = np.searchsorted(salts, value)
         if salt == salts.shape[0] or salts[salt] != value:
             return count
-        if not _is_word(lower, begins[after], ends[after], letters, salts_at[salt]):
+        if not _is_word(lower, begins[after], ends[after], tables.letters, tables.salts_at[salt]):
             return count
     return most
 
@@ -547,11 +537,148 @@ def _mark_beaten(places: Words, beaten: NDArray[np.bool_], count: Int) -> None:
                 beaten[later] = True
 
 
-# All of it in one function, which takes arrays out of tuples once: numba counts references whenever it is done.
+# A title: its tokens, then candidates, then spans.
 
 
 @compiled
-def search(  # noqa: C901, PLR0912, PLR0915
+def _find_tokens(of_title: OfTitle, length: Int, of_tokens: OfTokens, sieve: Words) -> tuple[int, int]:
+    """Enter a title's tokens, and which of them may be anchors; returns how many there are of either."""
+    begin: Int = 0
+    tokens, anchors, before, is_within = 0, 0, _ZERO, False
+    for block in range((length >> 6) + 1):
+        bits = of_title.is_token[block]
+        borders = bits ^ (bits << _ONE | before)
+        before = bits >> _63
+        while borders != _ZERO:
+            at = (block << 6) + np.int64(lowest(borders))
+            borders &= borders - _ONE
+            if not is_within:
+                begin, is_within = at, True
+                continue
+            is_within = False
+            of_tokens.begins[tokens], of_tokens.ends[tokens] = begin, at
+            bit = _sieve_bit(_letters_at(of_title.lower, begin, at), at - begin, sieve)
+            if sieve[bit >> _6] >> (bit & _63) & _ONE:
+                of_tokens.anchors[anchors] = tokens
+                anchors += 1
+            tokens += 1
+    return tokens, anchors
+
+
+@compiled
+def _is_form(data: Bytes, lower: Words, of_tokens: OfTokens, first: Int, last: Int, tables: Tables, place: Int) -> bool:
+    """Whether these tokens are the words whose letters stand from a place on, and the gaps hold nothing else."""
+    for at in range(first, last + 1):
+        begin, end = of_tokens.begins[at], of_tokens.ends[at]
+        if not _is_word(lower, begin, end, tables.letters, place):
+            return False
+        if at < last:
+            for between in range(end, of_tokens.begins[at + 1]):
+                if np.uint64(tables.signs[data[between]]) & ~(tables.letters[place] >> _32):
+                    return False
+        place += 1 + ((end - begin + 7) >> 3)
+    return True
+
+
+@compiled
+def _find_candidates(  # noqa: C901, PLR0912  # what is looked up, and all that may speak against it
+    of_title: OfTitle,
+    length: Int,
+    own_length: Int,
+    of_tokens: OfTokens,
+    tokens: Int,
+    anchors: Int,
+    tables: Tables,
+    rules: OnTitles,
+    beside: Beside,
+) -> Int:
+    """Enter a title's candidates; returns how many there are, or more than CANDIDATES where there is no room.
+
+    own_length: how many characters the title itself has; 0 where it is ASCII, and its places are those of its bytes.
+    """
+    begin: Int
+    end: Int
+    form: Int
+    salts: Int
+    data, lower, forms, slots = of_title.words.view(np.uint8), of_title.lower, tables.forms, tables.slots
+    slot_mask = np.uint64(slots.shape[0] - 1)
+    count = 0
+    for nth in range(anchors):
+        token = of_tokens.anchors[nth]
+        value = _hash_of(lower, of_tokens.begins[token], of_tokens.ends[token])
+        slot, form, flags = value & slot_mask, -1, LAST
+        while True:
+            if flags & LAST:  # on to other forms, whose hash may be the same
+                while slots[slot] != _ALL and (slots[slot] ^ value) >> _32:
+                    slot = (slot + _ONE) & slot_mask
+                if slots[slot] == _ALL:
+                    break
+                form = np.int64(slots[slot] & _SIZE)
+                slot = (slot + _ONE) & slot_mask
+            else:
+                form += 1
+            flags = forms[form, FLAGS]
+            first = token - forms[form, POSITION]
+            last = first + forms[form, COUNT] - 1
+            if first < 0 or last >= tokens:
+                continue
+            if not _is_form(data, lower, of_tokens, first, last, tables, np.int64(forms[form, LETTERS])):
+                continue
+            is_short = flags & SHORT != 0
+            begin, end = of_tokens.begins[first], of_tokens.ends[last]
+            if rules.locants and _in_longer_name(data, begin, end, length, is_short, beside):
+                continue
+            if count == CANDIDATES:
+                return CANDIDATES + 1
+            salts = 0
+            if flags & TAKES_SALTS:
+                salts = _salts_behind(data, lower, of_tokens, last, tokens, rules.salts_in_a_row, tables)
+                end = of_tokens.ends[last + salts]
+            if own_length:
+                begin, end = np.int64(of_title.origins[begin]), np.int64(of_title.reaches[end - 1])
+                if is_short and not _counts_though_short(of_title.kinds, begin, end, own_length):
+                    continue
+            elif is_short and not _counts_though_short(data, begin, end, length):
+                continue
+            of_tokens.places[count] = np.uint64(begin) << _48 | np.uint64(end) << _32 | np.uint64(salts)
+            of_tokens.forms[count] = np.uint64(form)
+            count += 1
+    return count
+
+
+@compiled
+def _find_spans(of_tokens: OfTokens, count: Int, tables: Tables, longest: Int) -> Int:
+    """Enter the spans of a title's candidates, sorted, some maybe more than once.
+
+    Returns how many there are, or more than CANDIDATES where there is no room.
+    """
+    places, spans, rows = of_tokens.places, of_tokens.spans, of_tokens.rows
+    if count > 1:
+        _sort(places, of_tokens.forms, count)
+        if longest:
+            _mark_beaten(places, of_tokens.beaten, count)
+    found = 0
+    for nth in range(count):
+        if longest and count > 1 and of_tokens.beaten[nth]:
+            continue
+        form = np.int64(of_tokens.forms[nth])
+        more = int(tables.forms[form, TERMS])
+        if found + more > CANDIDATES:
+            return CANDIDATES + 1
+        spans[found] = np.uint64(tables.forms[form, DRUG]) << _32 | places[nth] >> _32
+        rows[found] = np.uint64(tables.forms[form, TERM])
+        for another in range(1, more):
+            at = tables.forms[form, TERMS_FROM] + another
+            spans[found + another] = np.uint64(tables.terms[at, 1]) << _32 | places[nth] >> _32
+            rows[found + another] = np.uint64(tables.terms[at, 0])
+        found += more
+    if found > 1:
+        _sort(spans, rows, found)
+    return found
+
+
+@compiled
+def search(
     titles: Titles,
     asked: Places,
     characters: Characters,
@@ -570,143 +697,40 @@ def search(  # noqa: C901, PLR0912, PLR0915
     done: how many of the titles were searched, before and after. state: set for each title that isn't searched here, to
     LEFT, or to PENDING where it holds characters that aren't known: these are set in `unknown`.
     """
-    at: Int
-    begin: Int
-    end: Int
-    form: Int
-    in_title: Int = 0
-    salts_taken: Int
-    letters, forms, slots, sieve, signs, salts, salts_at, terms = tables
-    slot_mask = np.uint64(slots.shape[0] - 1)
-    words, lower, own, marks, is_token, origins, reaches, kinds = of_title
-    data, own_data = words.view(np.uint8), own.view(np.uint8)
-    begins, ends, anchors, places, found_forms, beaten, spans, rows = of_tokens
     entered = 0
+    spans = of_tokens.spans
     for nth_title in range(done[0], asked.shape[0]):
         if entered > found.title.shape[0] - CANDIDATES:
             done[0] = nth_title
             return entered
         title = asked[nth_title]
         length: Int = np.int64(titles.views[title, 0])
+        own_length: Int = 0
         if length > LONGEST_TITLE:
             state[title] = LEFT
             continue
-        _copy(titles, title, words)
-        is_ascii = _classify(words, length, lower, marks, is_token)
-        if not is_ascii:
-            for word in range((length >> 3) + 1):
-                own[word] = words[word]
-            in_title = _characters_in(own_data, length)
-            length = _normalise(own_data, length, characters, data, origins, reaches, kinds, unknown)
+        _copy(titles, title, of_title.words)
+        if not _classify(of_title.words, length, of_title.lower, of_title.marks, of_title.is_token):
+            own_length = _copy_own(of_title, length)
+            length = _normalise(of_title, length, characters, unknown)
             if length < 0:
                 state[title] = -length
                 continue
-            for byte in range(length, _padded(length)):
-                data[byte] = 0
-            _classify(words, length, lower, marks, is_token)
-
-        token_count, anchor_count, begin, before, is_within = 0, 0, 0, _ZERO, False
-        for block in range((length >> 6) + 1):
-            bits = is_token[block]
-            borders = bits ^ (bits << _ONE | before)
-            before = bits >> _63
-            while borders != _ZERO:
-                at = (block << 6) + np.int64(lowest(borders))
-                borders &= borders - _ONE
-                if not is_within:
-                    begin, is_within = at, True
-                    continue
-                is_within = False
-                begins[token_count], ends[token_count] = begin, at
-                bit = _sieve_bit(_letters_at(lower, begin, at), at - begin, sieve)
-                if sieve[bit >> _6] >> (bit & _63) & _ONE:
-                    anchors[anchor_count] = token_count
-                    anchor_count += 1
-                token_count += 1
-
-        count, is_left = 0, False
-        for nth in range(anchor_count):
-            token = anchors[nth]
-            value = _hash_of(lower, begins[token], ends[token])
-            slot, form, flags = value & slot_mask, -1, LAST
-            while True:
-                if flags & LAST:  # on to other forms, whose hash may be the same
-                    while slots[slot] != _ALL and (slots[slot] ^ value) >> _32:
-                        slot = (slot + _ONE) & slot_mask
-                    if slots[slot] == _ALL:
-                        break
-                    form = np.int64(slots[slot] & _SIZE)
-                    slot = (slot + _ONE) & slot_mask
-                else:
-                    form += 1
-                flags, place = forms[form, FLAGS], np.int64(forms[form, LETTERS])
-                first = token - forms[form, POSITION]
-                last = first + forms[form, COUNT] - 1
-                fits = first >= 0 and last < token_count
-                at = first
-                while fits and at <= last:
-                    fits = _is_word(lower, begins[at], ends[at], letters, place)
-                    if fits and at < last:
-                        for between in range(ends[at], begins[at + 1]):
-                            fits = fits and not np.uint64(signs[data[between]]) & ~(letters[place] >> _32)
-                    place += 1 + ((ends[at] - begins[at] + 7) >> 3)
-                    at += 1
-                if not fits:
-                    continue
-                is_short = flags & SHORT != 0
-                begin, end = begins[first], ends[last]
-                if rules.locants and _in_longer_name(data, begin, end, length, is_short, beside):
-                    continue
-                if count == CANDIDATES:
-                    is_left = True
-                    break
-                salts_taken = 0
-                if flags & TAKES_SALTS:
-                    salts_taken = _salts_behind(
-                        data, lower, begins, ends, last, token_count, rules.salts_in_a_row, salts, salts_at,
-                        letters,
-                    )  # fmt: skip
-                    end = ends[last + salts_taken]
-                if not is_ascii:
-                    begin, end = np.int64(origins[begin]), np.int64(reaches[end - 1])
-                if is_short and is_ascii and not _counts_though_short(data, begin, end, length):
-                    continue
-                if is_short and not is_ascii and not _counts_though_short(kinds, begin, end, in_title):
-                    continue
-                places[count] = np.uint64(begin) << _48 | np.uint64(end) << _32 | np.uint64(salts_taken)
-                found_forms[count] = np.uint64(form)
-                count += 1
-
-        if count > 1:
-            _sort(places, found_forms, count)
-            if rules.longest:
-                _mark_beaten(places, beaten, count)
-        span_count = 0
-        for nth in range(0 if is_left else count):
-            if count > 1 and beaten[nth]:
-                continue
-            form = np.int64(found_forms[nth])
-            if span_count + forms[form, TERMS] > CANDIDATES:
-                is_left = True
-                break
-            spans[span_count] = np.uint64(forms[form, DRUG]) << _32 | places[nth] >> _32
-            rows[span_count] = np.uint64(forms[form, TERM])
-            span_count += 1
-            for at in range(forms[form, TERMS_FROM] + 1, forms[form, TERMS_FROM] + forms[form, TERMS]):
-                spans[span_count] = np.uint64(terms[at, 1]) << _32 | places[nth] >> _32
-                rows[span_count] = np.uint64(terms[at, 0])
-                span_count += 1
-        if is_left:
+            _clear_behind(of_title.words.view(np.uint8), length)
+            _classify(of_title.words, length, of_title.lower, of_title.marks, of_title.is_token)
+        tokens, anchors = _find_tokens(of_title, length, of_tokens, tables.sieve)
+        count = _find_candidates(of_title, length, own_length, of_tokens, tokens, anchors, tables, rules, beside)
+        if count <= CANDIDATES:
+            count = _find_spans(of_tokens, count, tables, rules.longest)
+        if count > CANDIDATES:
             state[title] = LEFT
-            span_count = 0
-        if span_count > 1:
-            _sort(spans, rows, span_count)
-        for nth in range(span_count):
+            continue
+        for nth in range(count):
             if nth == 0 or spans[nth] != spans[nth - 1]:
                 found.title[entered] = title
                 found.start[entered] = np.uint32((spans[nth] >> _16) & _PLACE)
                 found.end[entered] = np.uint32(spans[nth] & _PLACE)
-                found.term[entered] = np.uint32(rows[nth])
+                found.term[entered] = np.uint32(of_tokens.rows[nth])
                 entered += 1
     done[0] = asked.shape[0]
     return entered

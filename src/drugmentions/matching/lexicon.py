@@ -69,7 +69,7 @@ def build_lexicon(lists: pl.DataFrame, rules: Rules = PLAIN) -> Lexicon:
         anchors=_anchors(forms),
         names=names,
         rules=rules.on_titles(),
-        digest=xxhash.xxh3_128_hexdigest(found_by.encode())[:16],
+        digest=xxhash.xxh3_64_hexdigest(found_by.encode()),
     )
 
 

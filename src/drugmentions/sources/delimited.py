@@ -37,7 +37,7 @@ def open_fast(
 
     Polars splits such a file as RFC 4180 says, and others it may misread without a word: hence one pass over the lines
     now. What is left to refuse, a row with too many fields, raises PolarsError when the scan is collected. `compiled`:
-    whether numba may read it; asked where it can. Then all is seen when it is collected.
+    whether compiled code may read it; asked where it can. Then all is seen when it is collected.
     """
     if not is_utf8(file.encoding) or len(file.separator) != 1 or not file.separator.isascii():
         return None
@@ -47,7 +47,9 @@ def open_fast(
         return None
     texts = [(name, pl.col(str(place))) for place, name in enumerate(header.names)]
     if file.quoted and file.separator in _USUAL and file.compression == Compression.NONE and compiled():
-        return _read_by_numba(path, header, file, fields, texts)
+        reading = _read_by_compiled_code(path, header, file, fields, texts)
+        if reading:
+            return reading
     try:
         read = _count_clean(path, header, file)
         if read is None:
@@ -59,12 +61,14 @@ def open_fast(
     return scan_reading(file, scan, texts, fields, {file.file: read})
 
 
-def _read_by_numba(
+def _read_by_compiled_code(
     path: str, header: _Header, file: SourceFile, fields: Sequence[str], texts: Sequence[tuple[str, pl.Expr]]
-) -> Reading:
-    """The reading by compiled code: when it is collected, quoting is checked and records are counted."""
-    from drugmentions.sources.line_scan import scan_lines  # noqa: PLC0415  # of an extra
+) -> Reading | None:
+    """The reading by compiled code, if that works here; collecting it checks the quoting, and counts the records."""
+    from drugmentions.sources.line_scan import can_scan, scan_lines  # noqa: PLC0415  # of an extra
 
+    if not can_scan():
+        return None
     read = {file.file: 0}
     count = partial(read.__setitem__, file.file)
     scan = scan_lines(path, header.before + 1, file.separator, len(header.names), file.dates, on_end=count)

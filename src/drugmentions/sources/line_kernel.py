@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drugmentions.compiled import TO_BITS, Bytes, Int, Places, Words, compiled, load, lowest, store
+from drugmentions.compiled import Bytes, Int, Places, Words, bits_of, compiled, load, lowest, store
 
 UNCLEAN: Final = -1
 """What `cut_lines` says of lines that are not to be cut."""
@@ -14,14 +14,14 @@ UNTIDY: Final = 1
 DOUBLED: Final = 2
 """The mark of a cell in which quotes are doubled."""
 
-BEHIND: Final = 64
-"""Letters that stand behind a text, at least, and up to a place that this many bytes divide."""
+BLOCK: Final = 64
+"""Bytes that are looked at together; the size of what is cut is a multiple of it."""
 ROOM: Final = 4_096
-"""Bytes that are looked at together."""
+"""Bytes whose marks are set together."""
 
 _NEWLINE, _RETURN, _BLANK, _QUOTE, _BACKSLASH = (ord(sign) for sign in '\n\r "\\')
 _BEYOND_ASCII = 0x80
-_ZERO, _ONE, _56 = (np.uint64(n) for n in (0, 1, 56))
+_ZERO, _ONE = np.uint64(0), np.uint64(1)
 
 
 @compiled
@@ -35,7 +35,7 @@ def count_lines(text: Bytes) -> int:
 
 @compiled
 def _mark_events(text: Bytes, size: Int, separator: np.uint8, marks: Bytes) -> None:
-    """Set the marks, 0 or 1, of so many bytes, to what `cut_lines` looks at; the compiler makes it many at a time."""
+    """Mark, by 1 in place of 0, those of so many bytes that `cut_lines` looks at; LLVM makes it many at a time."""
     behind = text[1:]
     for at in range(size):
         sign = text[at]
@@ -56,10 +56,10 @@ def cut_lines(  # noqa: C901, PLR0912, PLR0915  # one pass
 ) -> int:
     """Find the cells of lines that all end in a line feed; returns how many lines there are, or UNCLEAN.
 
-    text: the lines, and letters behind them, see BEHIND. rows: for each column the row of the arrays that takes it, or
-    -1. starts, ends: by row and line, where a cell's text lies, without quotes around it. marks: UNTIDY where it isn't
-    sure that cleaning doesn't change the cell, DOUBLED. All are zeros before, and stay so where a line is too short.
-    room: ROOM bytes.
+    text: the lines, and letters behind them, which make it whole blocks, the last one of letters alone. rows: for each
+    column the row of the arrays that takes it, or -1. starts, ends: by row and line, where a cell's text lies, without
+    quotes around it. marks: UNTIDY where it isn't sure that cleaning doesn't change the cell, DOUBLED. All are zeros
+    before, and stay so where a line is too short. room: for ROOM marks.
 
     A cell is tidy if it is ASCII without controls, backslashes and quotes inside, with single blanks, none at its ends.
     Lines are unclean where a quote stands elsewhere than around a whole cell, doubled in it or not, where a quoted cell
@@ -70,17 +70,15 @@ def cut_lines(  # noqa: C901, PLR0912, PLR0915  # one pass
     line, column = 0, 0
     in_quotes, is_quoted = False, False
     mark: Int = UNTIDY if text[0] == _BLANK else 0
-    for block in range(text.shape[0] // BEHIND - 1):
-        nth = block % (ROOM // BEHIND)
+    for block in range(text.shape[0] // BLOCK - 1):
+        nth = block % (ROOM // BLOCK)
         if nth == 0:
-            first = block * BEHIND
-            size = min(ROOM, text.shape[0] - BEHIND - first)
+            first = block * BLOCK
+            size = min(ROOM, text.shape[0] - BLOCK - first)
             _mark_events(text[first:], size, np.uint8(separator), room.view(np.uint8))
-        events = _ZERO
-        for word in range(8):
-            events |= (room[8 * nth + word] * TO_BITS >> _56) << np.uint64(8 * word)
+        events = bits_of(room, nth)
         while events != _ZERO:
-            at = BEHIND * block + np.int64(lowest(events))
+            at = BLOCK * block + np.int64(lowest(events))
             events &= events - _ONE
             sign = text[at]
             end = at

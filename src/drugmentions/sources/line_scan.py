@@ -1,7 +1,7 @@
 """Scan a delimited file by compiled code: strict about quoting, and cells that cleaning can't change are known."""
 
 from collections.abc import Callable, Container, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from io import BufferedReader
 from itertools import cycle
 from typing import Final, NamedTuple
@@ -23,7 +23,7 @@ _BLOCK: Final = 16 << 20
 """Bytes that are cut together; the lines of a file are to be much shorter."""
 _SPARE: Final = 1 << 16
 """Bytes of a line that a block may begin with; for longer ones there is another buffer."""
-_AFTER: Final = 2 * line_kernel.BEHIND
+_AFTER: Final = 2 * line_kernel.BLOCK
 """Bytes of a block behind its text."""
 
 
@@ -80,6 +80,18 @@ def scan_lines(
     return register_io_source(frames, schema=schema)
 
 
+@cache
+def can_scan() -> bool:
+    """Whether that works here: what it takes is compiled, or loaded, now."""
+    text = b'"1",1 March 2020\n'
+    block = bytearray(text + bytes(_AFTER))
+    names = {"0", prepared_column(DATE, 1)}
+    try:
+        return _cut(block, len(text), separator=ord(","), width=2, names=names, formats=()).height == 1
+    except Exception:  # noqa: BLE001  # whatever it is, Polars reads the same
+        return False
+
+
 def _blocks(file: BufferedReader) -> Iterator[tuple[bytearray, int]]:
     """Whole lines, and where they end in a buffer, which is filled anew once as many others were as are worked on."""
     room = _BLOCK + _SPARE
@@ -108,7 +120,7 @@ def _cut(
     """The columns `names` of the lines in a block; ROW counts from 1 on."""
     block[stop : stop + _AFTER] = b"x" * _AFTER
     text = np.frombuffer(block, np.uint8, stop)
-    padded = np.frombuffer(block, np.uint8, (stop // line_kernel.BEHIND + 2) * line_kernel.BEHIND)
+    padded = np.frombuffer(block, np.uint8, (stop // line_kernel.BLOCK + 2) * line_kernel.BLOCK)
     _series(nanoarrow.large_binary(), np.array([0, stop]), text).cast(pl.String)  # raises where it isn't UTF-8
     kinds = {place: [kind for kind in (CLEAN, DATE) if prepared_column(kind, place) in names] for place in range(width)}
     places = [place for place in range(width) if kinds[place] or str(place) in names]
