@@ -1,10 +1,17 @@
 """The configuration that a command works with: flags, environment and file, in that order."""
 
+import ctypes
 import os
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from drugmentions.config import Config, Run, load_config
 from drugmentions.errors import ConfigError
+
+_M_MMAP_THRESHOLD: Final = -3
+"""A parameter of glibc's `mallopt`: from so many bytes on, a piece of memory is taken for itself, and given back."""
+_LARGE: Final = 4 << 20
 
 
 def settings(path: Path | None, **flags: object) -> Config:
@@ -22,14 +29,16 @@ def settings(path: Path | None, **flags: object) -> Config:
 def _put_into_force(run: Run) -> None:
     """Tell Polars, here and in worker processes, how many threads to use, and where to put what memory can't hold.
 
-    Its allocator keeps freed memory for a quarter of a second, in as many arenas as there are cores: a run faults in
-    fewer pages than with more of them, and takes less memory at its peak; so it does where no more is read ahead of
-    Parquet than each core is given.
+    Its allocator keeps freed memory for half a second, in as many arenas as there are cores: a run faults in fewer
+    pages than with more of them, and takes less memory at its peak; so it does where no more is read ahead of Parquet
+    than each core is given. numpy's, glibc, would let large pieces lie between others, until nobody else fits in.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy, which the compiled engine takes, would start them all
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     os.environ.setdefault("_RJEM_MALLOC_CONF", f"narenas:{run.threads or cores},dirty_decay_ms:500,muzzy_decay_ms:0")
     os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", str(run.threads or cores))
+    with suppress(AttributeError, TypeError):  # another library than glibc
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)
     if run.threads:
         os.environ["POLARS_MAX_THREADS"] = str(run.threads)
     if run.tmp:
