@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         code = app(arguments, prog_name="drugmentions", standalone_mode=False)
-        gc.freeze()  # or the interpreter looks through all there is for garbage, a fifth of a second long, as it ends
+        gc.freeze()  # or the interpreter looks through all there is for garbage, a tenth of a second long, as it ends
     except DrugmentionsError as error:
         narrator.error(str(error), error.hint)
         code = error.exit_code

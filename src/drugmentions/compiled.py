@@ -166,8 +166,13 @@ def _digest(source: bytes, types: str) -> str:
 def _made_by() -> bytes:
     versions = [platform.python_version(), *(version(name) for name in ("numba", "llvmlite", "numpy"))]
     settings = sorted((name, value) for name, value in os.environ.items() if name.startswith("NUMBA_"))
-    processor = [binding.get_process_triple(), binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()]
-    return repr((_OURS, versions, settings, processor)).encode()
+    return repr((_OURS, versions, settings, _processor())).encode()
+
+
+@cache
+def _processor() -> tuple[str, str, str]:
+    """This one, as LLVM calls it: its triple, name and features."""
+    return binding.get_process_triple(), binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten()
 
 
 @cache
@@ -183,11 +188,12 @@ _OURS: Final = [_read(Path(__file__)), _read(Path(__file__).with_name("compiling
 
 
 def _machine() -> binding.TargetMachine:
-    """This processor, as LLVM is to compile for it."""
-    target = binding.Target.from_triple(binding.get_process_triple())
+    """What compiles for this processor."""
+    triple, name, features = _processor()
+    target = binding.Target.from_triple(triple)
     return target.create_target_machine(
-        cpu=binding.get_host_cpu_name(),
-        features=binding.get_host_cpu_features().flatten(),
+        cpu=name,
+        features=features,
         opt=3,
         reloc="static" if target.name.startswith("x86") else "default",
         codemodel="jitdefault",

@@ -12,8 +12,19 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-_OPTIONS: Final = {"error_model": "numpy", "no_cpython_wrapper": True, "nrt": False}
-"""Numba's flags: no exception where a number is divided by zero, no objects of Python's, no references counted."""
+_FLAGS: Final = {
+    "error_model": "numpy",  # no exception where a number is divided by zero
+    "nrt": False,  # no references counted
+    "noalias": True,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
+_OF_INNER: Final[dict[str, Any]] = {
+    "error_model": "numpy",
+    "_nrt": False,
+    "forceinline": True,
+    "no_cpython_wrapper": True,
+}
 
 _Intrinsic = tuple[object, Callable[..., object]]
 """A signature, and what emits the code."""
@@ -33,7 +44,7 @@ def machine_code(
     typing.refresh()
     target.refresh()
     flags: Any = Flags()  # type: ignore[no-untyped-call]
-    for name, value in (_OPTIONS | {"no_cfunc_wrapper": True, "noalias": True}).items():
+    for name, value in _FLAGS.items():
         setattr(flags, name, value)
     types = tuple(map(numba.typeof, arguments))
     made: Any = compile_extra(typing, target, _with_inner(function), types, None, flags, {})  # type: ignore[no-untyped-call]
@@ -77,10 +88,7 @@ def _with_inner(function: FunctionType) -> FunctionType:
 
 @cache
 def _inner(function: FunctionType) -> object:
-    options: dict[str, Any] = {"forceinline": True} | {
-        "_nrt" if name == "nrt" else name: value for name, value in _OPTIONS.items()
-    }
-    return numba.njit(**options)(_with_inner(function))
+    return numba.njit(**_OF_INNER)(_with_inner(function))
 
 
 # What numba has no functions for.

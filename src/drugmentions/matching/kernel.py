@@ -144,9 +144,9 @@ class OfTitle(NamedTuple):
 class OfTokens(NamedTuple):
     """Room for what is made of a title's tokens.
 
-    begins, ends: where each is. anchors: those that may be one. places, forms: its candidates, as
-    start, end and salts in 16, 16 and 32 bits, so that they sort, and their forms. beaten: whether another one beats
-    them. spans, rows: as drug, start and end, likewise, and their terms.
+    begins, ends: where each is. anchors: those that may be one. places, forms: its candidates, as start, end and salts
+    in 16, 16 and 32 bits, so that they sort, and their forms. beaten: whether another one beats them. spans, rows: as
+    drug, start and end, likewise, and their terms.
     """
 
     begins: Places
@@ -545,7 +545,7 @@ def _find_tokens(of_title: OfTitle, length: Int, of_tokens: OfTokens, sieve: Wor
     """Enter a title's tokens, and which of them may be anchors; returns how many there are of either."""
     begin: Int = 0
     tokens, anchors, before, is_within = 0, 0, _ZERO, False
-    for block in range((length >> 6) + 1):
+    for block in range(_padded(length) >> 6):
         bits = of_title.is_token[block]
         borders = bits ^ (bits << _ONE | before)
         before = bits >> _63

@@ -52,8 +52,8 @@ def open_fast(
 
     The records are counted, and quoting is checked, now; nothing is collected. Collecting may still raise PolarsError,
     PanicException or OSError (a row with too many fields, damaged data, a file that changed): then `read_slow` is to
-    read the file. `fields[0]` is the one that a record can't do without. `compiled`: whether numba may read the file;
-    asked where it can. Then records are counted, and quoting is checked, when they are collected.
+    read the file. `fields[0]` is the one that a record can't do without. `compiled`: whether compiled code may read
+    the file; asked where it can. Then records are counted, and quoting is checked, when they are collected.
     """
     if file.format == Format.CSV:
         return delimited.open_fast(file, fields, compiled=compiled)
