@@ -278,7 +278,13 @@ def _sink_publications(
 def sink_part(rows: pl.LazyFrame, path: Path) -> None:
     """Write rows such that they can be read again some at a time."""
     with new_file(path) as file:
-        rows.sink_parquet(file, compression=COMPRESSION, statistics=False, row_group_size=ROW_GROUP)
+        rows.sink_parquet(
+            file,
+            compression=COMPRESSION,
+            statistics=False,
+            row_group_size=ROW_GROUP,
+            arrow_schema=rows.collect_schema(),  # without it texts are copied once more
+        )
 
 
 def _untitled(readings: list[Reading], scratch: Path) -> pl.LazyFrame:

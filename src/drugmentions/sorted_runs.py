@@ -41,7 +41,7 @@ def _sink(batches: Iterable[pl.DataFrame], schema: pl.Schema, path: Path) -> Non
     ranges = {"min": True, "max": True, "distinct_count": False, "null_count": False}
     with new_file(path) as file:
         register_io_source(runs, schema=schema).sink_parquet(
-            file, compression=COMPRESSION, statistics=ranges, row_group_size=GROUP
+            file, compression=COMPRESSION, statistics=ranges, row_group_size=GROUP, arrow_schema=schema
         )
 
 

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drugmentions.compiled import Bytes, Int, Places, Words, bits_of, compiled, load, lowest, store
+from drugmentions.compiled import Bytes, Int, Places, Words, bits_of, compiled, load, lowest
 
 UNCLEAN: Final = -1
 """What `cut_lines` says of lines that are not to be cut."""
@@ -21,7 +21,9 @@ ROOM: Final = 4_096
 
 _NEWLINE, _RETURN, _BLANK, _QUOTE, _BACKSLASH = (ord(sign) for sign in '\n\r "\\')
 _BEYOND_ASCII = 0x80
-_ZERO, _ONE = np.uint64(0), np.uint64(1)
+_ZERO, _ONE, _3, _32 = (np.uint64(n) for n in (0, 1, 3, 32))
+_ALL, _FIRST = ~_ZERO, np.uint64(0xFFFFFFFF)
+_HELD, _PREFIX = 12, 4  # bytes of a text that a view holds, and of those of a longer one
 
 
 @compiled
@@ -136,27 +138,16 @@ def cut_lines(  # noqa: C901, PLR0912, PLR0915  # one pass
 
 
 @compiled
-def copy_cells(
-    text: Int, starts: NDArray[np.int32], ends: NDArray[np.int32], marks: NDArray[np.uint8], offsets: Places, copy: Int
-) -> None:
-    """Copy the cells of a column, one behind the other, quotes that are doubled but once, and enter their `offsets`.
+def view_cells(text: Int, starts: NDArray[np.int32], ends: NDArray[np.int32], views: Words) -> None:
+    """Enter the cells of a column as Arrow's string views of a text, each in two words.
 
-    text, copy: addresses; behind the end of either seven more bytes may be looked at, or written.
+    text: its address; behind its end as many more bytes may be looked at as a view holds.
     """
-    to = copy
-    offsets[0] = 0
     for line in range(starts.shape[0]):
-        at, end = text + starts[line], text + ends[line]
-        if marks[line] & DOUBLED:
-            while at < end:
-                word = load(at)
-                store(to, word)
-                at += 2 if word & np.uint64(0xFFFF) == np.uint64(_QUOTE << 8 | _QUOTE) else 1
-                to += 1
-        else:
-            while at < end:
-                store(to, load(at))
-                at += 8
-                to += 8
-            to += end - at
-        offsets[line + 1] = to - copy
+        start = np.int64(starts[line])
+        size = np.int64(ends[line]) - start
+        first, second = load(text + start), np.uint64(start) << _32
+        if size <= _HELD:  # the text stands in the view itself
+            first &= _FIRST >> (np.uint64(max(_PREFIX - size, 0)) << _3)
+            second = load(text + start + _PREFIX) & _ALL >> (np.uint64(_HELD - size) << _3) if size > _PREFIX else _ZERO
+        views[2 * line], views[2 * line + 1] = np.uint64(size) | first << _32, second

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Container, Iterator, Sequence
 from functools import cache, partial
 from io import BufferedReader
-from itertools import cycle
 from typing import Final, NamedTuple
+from weakref import finalize
 
 import nanoarrow
 import numpy as np
 import polars as pl
+from nanoarrow.c_array_stream import CArrayStream
 from numpy.typing import NDArray
 from polars.io.plugins import register_io_source
 
@@ -28,7 +29,7 @@ _AFTER: Final = 2 * line_kernel.BLOCK
 
 
 class _Cells(NamedTuple):
-    """The cells of a column in a text: see `line_kernel.cut_lines`."""
+    """The cells of a column in a text, behind which is _AFTER more: see `line_kernel.cut_lines`."""
 
     text: Bytes
     starts: NDArray[np.int32]
@@ -84,44 +85,46 @@ def scan_lines(
 def can_scan() -> bool:
     """Whether that works here: what it takes is compiled, or loaded, now."""
     text = b'"1",1 March 2020\n'
-    block = bytearray(text + bytes(_AFTER))
+    lent = np.frombuffer(bytearray(text + bytes(_AFTER)), np.uint8)
     names = {"0", prepared_column(DATE, 1)}
     try:
-        return _cut(block, len(text), separator=ord(","), width=2, names=names, formats=()).height == 1
+        return _cut(lent, len(text), separator=ord(","), width=2, names=names, formats=()).height == 1
     except Exception:  # noqa: BLE001  # whatever it is, Polars reads the same
         return False
 
 
-def _blocks(file: BufferedReader) -> Iterator[tuple[bytearray, int]]:
-    """Whole lines, and where they end in a buffer, which is filled anew once as many others were as are worked on."""
-    room = _BLOCK + _SPARE
-    buffers = cycle([bytearray(room + _AFTER) for _ in range(pl.thread_pool_size() + 1)])
-    rest, buffer = b"", next(buffers)
+def _blocks(file: BufferedReader) -> Iterator[tuple[Bytes, int]]:
+    """Whole lines, and where they end in the memory that they are lent."""
+    rest, room = b"", _BLOCK + _SPARE
+    free: list[bytearray] = []
     while True:
         size = len(rest) + _BLOCK
-        block = buffer if size <= room else bytearray(size + _AFTER)
-        block[: len(rest)] = rest
-        read = file.readinto(memoryview(block)[len(rest) : size])
+        memory = (free.pop() if free else bytearray(room + _AFTER)) if size <= room else bytearray(size + _AFTER)
+        memory[: len(rest)] = rest
+        read = file.readinto(memoryview(memory)[len(rest) : size])
+        size = len(rest) + read
+        if rest and not read:
+            memory[size], size = ord("\n"), size + 1
+        stop = memory.rfind(b"\n", 0, size) + 1
+        rest = bytes(memoryview(memory)[stop:size])
+        if stop:
+            lent = np.frombuffer(memory, np.uint8)
+            if len(memory) == room + _AFTER:
+                finalize(lent, free.append, memory).atexit = False  # taken again once no text stands in it
+            yield lent, stop
+            del lent
         if not read:
             break
-        size = len(rest) + read
-        stop = block.rfind(b"\n", 0, size) + 1
-        rest = bytes(memoryview(block)[stop:size])
-        if stop:
-            yield block, stop
-            buffer = next(buffers)
-    if rest:
-        yield bytearray(rest + b"\n" + bytes(_AFTER)), len(rest) + 1
 
 
 def _cut(
-    block: bytearray, stop: int, *, separator: int, width: int, names: Container[str], formats: Sequence[str]
+    lent: Bytes, stop: int, *, separator: int, width: int, names: Container[str], formats: Sequence[str]
 ) -> pl.DataFrame:
-    """The columns `names` of the lines in a block; ROW counts from 1 on."""
-    block[stop : stop + _AFTER] = b"x" * _AFTER
-    text = np.frombuffer(block, np.uint8, stop)
-    padded = np.frombuffer(block, np.uint8, (stop // line_kernel.BLOCK + 2) * line_kernel.BLOCK)
-    _series(nanoarrow.large_binary(), np.array([0, stop]), text).cast(pl.String)  # raises where it isn't UTF-8
+    """The columns `names` of the lines in some memory, where their texts stay; ROW counts from 1 on."""
+    lent[stop : stop + _AFTER] = ord("x")
+    text, padded = lent[:stop], lent[: (stop // line_kernel.BLOCK + 2) * line_kernel.BLOCK]
+    whole = nanoarrow.c_array_from_buffers(nanoarrow.large_binary(), 1, [None, np.array([0, stop]), text], null_count=0)
+    pl.Series(whole).cast(pl.String)  # raises where it isn't UTF-8
     kinds = {place: [kind for kind in (CLEAN, DATE) if prepared_column(kind, place) in names] for place in range(width)}
     places = [place for place in range(width) if kinds[place] or str(place) in names]
     count = line_kernel.count_lines(text)
@@ -134,7 +137,7 @@ def _cut(
         raise pl.exceptions.ComputeError("lines that are not to be cut")
     frame = {ROW: pl.int_range(1, count + 1, dtype=pl.UInt32, eager=True)}
     for row, place in enumerate(places):
-        cells = _Cells(text, starts[row], ends[row], marks[row])
+        cells = _Cells(lent, starts[row], ends[row], marks[row])
         frame[str(place)] = texts = _texts(cells)
         if kinds[place]:
             frame[prepared_column(CLEAN, place)] = texts = _cleaned(texts, cells)
@@ -145,16 +148,20 @@ def _cut(
 
 def _texts(cells: _Cells) -> pl.Series:
     """The texts of cells."""
-    offsets = np.empty(len(cells.starts) + 1, np.int64)
-    copy = np.empty(int((cells.ends - cells.starts).sum()) + _AFTER, np.uint8)
-    line_kernel.copy_cells(cells.text.ctypes.data, cells.starts, cells.ends, cells.marks, offsets, copy.ctypes.data)
-    return _series(nanoarrow.large_string(), offsets, copy)
+    texts = _views(cells.text, cells.starts, cells.ends)
+    doubled = (cells.marks & line_kernel.DOUBLED) != 0
+    return _replaced(texts, texts, doubled, lambda text: text.str.replace_all('""', '"', literal=True))
 
 
-def _series(dtype: nanoarrow.Schema, offsets: NDArray[np.int64], data: Bytes) -> pl.Series:
-    """Pieces of data where they stand."""
-    buffers = [None, offsets, data]
-    return pl.Series(nanoarrow.c_array_from_buffers(dtype, len(offsets) - 1, buffers, null_count=0))
+def _views(text: Bytes, starts: NDArray[np.int32], ends: NDArray[np.int32]) -> pl.Series:
+    """Pieces of a text where they stand."""
+    views = np.empty(2 * len(starts), np.uint64)
+    line_kernel.view_cells(text.ctypes.data, starts, ends, views)
+    buffers = [None, views, text, np.array([text.size])]
+    array = nanoarrow.c_array_from_buffers(nanoarrow.string_view(), len(starts), buffers, null_count=0)
+    # moved, as nanoarrow's copy of an array lacks the last buffer of these
+    moved = CArrayStream.from_c_arrays([array], nanoarrow.c_schema(nanoarrow.string_view()), move=True, validate=False)
+    return pl.Series(moved)
 
 
 def _cleaned(texts: pl.Series, cells: _Cells) -> pl.Series:
@@ -165,11 +172,11 @@ def _cleaned(texts: pl.Series, cells: _Cells) -> pl.Series:
 def _dates(cleaned: pl.Series, cells: _Cells, formats: Sequence[str]) -> pl.Series:
     """Cleaned texts of cells as dates."""
     count = len(cleaned)
-    dates, known = np.full((count, date_kernel.SIZE), ord("0"), np.uint8), np.zeros(count, np.bool_)
+    dates, known = np.full((count + _AFTER, date_kernel.SIZE), ord("0"), np.uint8), np.zeros(count, np.bool_)
     if not formats:
         date_kernel.iso_dates(cells.text, cells.starts, cells.ends, date_kernel.CALENDAR, dates, known)
-    offsets = np.arange(0, dates.size + 1, date_kernel.SIZE)
-    parsed = _series(nanoarrow.large_string(), offsets, dates.reshape(-1))
+    starts = np.arange(count, dtype=np.int32) * np.int32(date_kernel.SIZE)
+    parsed = _views(dates.reshape(-1), starts, starts + np.int32(date_kernel.SIZE))
     return _replaced(parsed, cleaned, ~known, partial(parse_date_expr, formats=formats))
 
 
