@@ -329,13 +329,13 @@ def _make_our_own(directory: Path) -> None:
         raise OutputError(f"{directory}: belongs to somebody else", hint)
 
 
-def seal(path: Path) -> Part:
-    """Flush a part that was written, and say what it is."""
+def seal(path: Path, known: str = "") -> Part:
+    """Flush a part that was written, and say what it is. `known`: its checksum, if it was made already."""
     sync(path)
     present = current_fingerprint(path)
     if present is None:
         raise OutputError(f"{path}: gone as soon as it was written", "keep other programs out of OUT/.cache")
-    return Part(str(path), checksum(path), present)
+    return Part(str(path), known or checksum(path), present)
 
 
 def kept_damaged(path: Path) -> OutputError:

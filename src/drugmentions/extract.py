@@ -6,13 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final, cast
 
 import msgspec
 import polars as pl
 
 from drugmentions.ahead import in_order
 from drugmentions.cache import seal
+from drugmentions.direct import direct_file
 from drugmentions.durable import new_file, replacing
 from drugmentions.errors import AccountingError
 from drugmentions.failpoints import failpoint
@@ -52,6 +53,7 @@ SEARCHED: Final = ("title", "official_title")
 """The columns of publications that are searched, if they are there."""
 _Tap = Callable[[pl.DataFrame], None]
 """What takes publications (`CONFORMED`) as they pass."""
+_Searching = Callable[[], AbstractContextManager[_Tap]]
 
 
 def extract(
@@ -69,7 +71,6 @@ def extract(
     be written. Doing it again gives the same rows.
     """
     publications, rejects = part_path(parts, batch.name, "publications"), part_path(parts, batch.name, "rejects")
-    found: list[Path] = []
 
     @contextmanager
     def searching() -> Iterator[_Tap]:
@@ -77,21 +78,23 @@ def extract(
         mentions = part_path(parts, batch.name, "mentions", matcher.digest)
         with replacing(mentions, durable=False) as mentions_part, sink_beside(MENTION_PART, mentions_part) as put:
             yield lambda rows: put(_found_in(rows, matcher, on_rows))
-        found.append(mentions)
 
     matcher.expect(sum(file.fingerprint.size for file in batch.files) // TITLE_BYTES)
     with (
         replacing(publications, durable=False) as publications_part,
         replacing(rejects, durable=False) as rejects_part,
     ):
-        counts = write_publications(
+        counts, checksum = write_publications(
             batch.files, publications_part, rejects_part, scratch, compiled=matcher.can_compile, searching=searching
         )
     failpoint("part-written")
     marked = _with_unread_marked(batch, rejects)
     with ThreadPoolExecutor() as beside:  # flushing and hashing leave the cores to the search
-        sealed = [beside.submit(seal, path) for path in (publications, rejects)]
-        mentions = seal(found[0]) if found else _matched_part(publications, batch.name, counts, matcher, parts, on_rows)
+        sealed = [beside.submit(seal, publications, checksum), beside.submit(seal, rejects)]
+        if checksum:
+            mentions = seal(part_path(parts, batch.name, "mentions", matcher.digest))
+        else:
+            mentions = _matched_part(publications, batch.name, counts, matcher, parts, on_rows)
     return Parts(marked, tuple(counts), sealed[0].result(), sealed[1].result(), mentions, matcher.digest)
 
 
@@ -143,33 +146,29 @@ def write_publications(
     scratch: Path,
     *,
     compiled: Callable[[], bool] = lambda: False,
-    searching: Callable[[], AbstractContextManager[_Tap]] | None = None,
-) -> list[FileCounts]:
+    searching: _Searching | None = None,
+) -> tuple[list[FileCounts], str]:
     """Read files of one source: publications (`CONFORMED`) and rejects (`REJECT`) as Parquet; counts by file.
 
     `compiled`: whether numba may help to read; it is asked where there is a file for which that pays. `searching`: is
     entered where publications can be searched as they are written, and left when all were, or the files are to be read
-    in another way; it takes them some at a time, from any thread.
+    in another way; it takes them some at a time, from any thread. Returns also the checksum of the publications if they
+    were searched, else "".
     """
     readings = list(_read(files, PUBLICATION_FIELDS, scratch, compiled))
     try:
-        if searching and all(reading.is_paced for reading in readings):
-            with searching() as tap:
-                _sink_publications(readings, files, publications, tap)
-        else:
-            _sink_publications(readings, files, publications)
+        checksum = _sink_publications(readings, files, publications, searching)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         # the fast reader refuses what isn't clean, at times only when it gets there
         readings = [read_slow(files, PUBLICATION_FIELDS, _fresh(scratch, "again"))]
-        _sink_publications(readings, files, publications)
+        checksum = _sink_publications(readings, files, publications)
     read = dict(ChainMap(*(reading.read for reading in readings)))
     kept = _kept_by_file(pl.scan_parquet(publications, glob=False))
     untitled = _untitled(readings if kept["publications"].sum() < sum(read.values()) else [], scratch)
     refused = pl.concat([*(reading.rejects for reading in readings), untitled.filter(~_BLANK).pipe(_as_rejects)])
     sink_part(refused.sort("file", "record", "line"), rejects)
-    return _account(
-        files, read, kept, _by_file(pl.scan_parquet(rejects, glob=False)), _by_file(untitled.filter(_BLANK))
-    )
+    refused_by_file, blanks_by_file = _by_file(pl.scan_parquet(rejects, glob=False)), _by_file(untitled.filter(_BLANK))
+    return _account(files, read, kept, refused_by_file, blanks_by_file), checksum
 
 
 def write_mentions(publications: Path, matcher: Matcher, mentions: Path, *, on_rows: Callable[[int], None]) -> None:
@@ -267,24 +266,38 @@ def _fresh(scratch: Path, name: str) -> Path:
 
 
 def _sink_publications(
-    readings: list[Reading], files: tuple[SourceFile, ...], path: Path, tap: _Tap | None = None
-) -> None:
+    readings: list[Reading], files: tuple[SourceFile, ...], path: Path, searching: _Searching | None = None
+) -> str:
+    """Write publications; returns their checksum, or "", as others have to read them all again to search them."""
     rows = pl.concat(conform(reading.records, files, reading.clean) for reading in readings)
-    if tap:
-        rows = rows.map_batches(lambda batch: (tap(batch), batch)[1], schema=CONFORMED, streamable=True)
-    sink_part(rows, path)
+    if searching is None or not all(reading.is_paced for reading in readings):
+        sink_part(rows, path)
+        return ""
+    with searching() as tap, direct_file(path) as file:
+
+        def searched(batch: pl.DataFrame) -> pl.DataFrame:
+            tap(batch)
+            return batch
+
+        sink_part_into(rows.map_batches(searched, schema=CONFORMED, streamable=True), cast("BinaryIO", file))
+        return file.finish()
 
 
 def sink_part(rows: pl.LazyFrame, path: Path) -> None:
     """Write rows such that they can be read again some at a time."""
     with new_file(path) as file:
-        rows.sink_parquet(
-            file,
-            compression=COMPRESSION,
-            statistics=False,
-            row_group_size=ROW_GROUP,
-            arrow_schema=rows.collect_schema(),  # without it texts are copied once more
-        )
+        sink_part_into(rows, file)
+
+
+def sink_part_into(rows: pl.LazyFrame, file: BinaryIO) -> None:
+    """The same, to a file that is open."""
+    rows.sink_parquet(
+        file,
+        compression=COMPRESSION,
+        statistics=False,
+        row_group_size=ROW_GROUP,
+        arrow_schema=rows.collect_schema(),  # without it texts are copied once more
+    )
 
 
 def _untitled(readings: list[Reading], scratch: Path) -> pl.LazyFrame:

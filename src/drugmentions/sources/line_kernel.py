@@ -146,8 +146,9 @@ def view_cells(text: Int, starts: NDArray[np.int32], ends: NDArray[np.int32], vi
     for line in range(starts.shape[0]):
         start = np.int64(starts[line])
         size = np.int64(ends[line]) - start
-        first, second = load(text + start), np.uint64(start) << _32
-        if size <= _HELD:  # the text stands in the view itself
-            first &= _FIRST >> (np.uint64(max(_PREFIX - size, 0)) << _3)
-            second = load(text + start + _PREFIX) & _ALL >> (np.uint64(_HELD - size) << _3) if size > _PREFIX else _ZERO
+        first, second = load(text + start) & _FIRST, np.uint64(start) << _32
+        if size <= _PREFIX:
+            first, second = first & ~(_ALL << (np.uint64(size) << _3)), _ZERO
+        elif size <= _HELD:
+            second = load(text + start + _PREFIX) & _ALL >> (np.uint64(_HELD - size) << _3)
         views[2 * line], views[2 * line + 1] = np.uint64(size) | first << _32, second

@@ -1,0 +1,106 @@
+"""Write large files past the system's cache of pages, where it can: it is for what is read again soon."""
+
+import errno
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from mmap import mmap
+from pathlib import Path
+from typing import Final
+
+import xxhash
+
+_PIECE: Final = 8 << 20
+"""Bytes that are written at a time, while as many others are taken; a multiple of every block's size."""
+_DIRECT: Final[int] = getattr(os, "O_DIRECT", 0)
+
+
+class DirectFile:
+    """A file that is written from its start to its end, by whatever writes to files, and its checksum."""
+
+    def __init__(self, descriptor: int, beside: ThreadPoolExecutor) -> None:
+        """`beside`: one thread, which hashes and writes pieces."""
+        self._descriptor = descriptor
+        self._beside = beside
+        self._piece, self._other = mmap(-1, _PIECE), mmap(-1, _PIECE)  # at the start of pages, as the system wants them
+        self._taken = 0
+        self._hash = xxhash.xxh3_128()
+        self._writing: Future[None] | None = None
+
+    def write(self, data: bytes) -> int:
+        """Take data; raises OSError where what was taken before can't be written."""
+        rest = memoryview(data)
+        while rest:
+            some = rest[: _PIECE - self._taken]
+            self._piece[self._taken : self._taken + len(some)] = some
+            self._taken += len(some)
+            rest = rest[len(some) :]
+            if self._taken == _PIECE:
+                self._hand_on()
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing: what is taken is written when it is a whole piece, or the last one."""
+
+    def finish(self) -> str:
+        """Write the last piece; returns the checksum of all, as `durable.checksum` gives it."""
+        self.wait()
+        self._to_the_system()  # which takes any number of bytes
+        self._put(self._piece, self._taken)
+        return self._hash.hexdigest()
+
+    def wait(self) -> None:
+        """Wait until whole pieces that were taken are written. Raises OSError where one can't be."""
+        if self._writing:
+            self._writing.result()
+
+    def _hand_on(self) -> None:
+        self.wait()
+        self._writing = self._beside.submit(self._put, self._piece, _PIECE)
+        self._piece, self._other, self._taken = self._other, self._piece, 0
+
+    def _put(self, piece: mmap, size: int) -> None:
+        with memoryview(piece) as whole:
+            self._hash.update(whole[:size])
+            written = 0
+            while written < size:
+                try:
+                    written += os.write(self._descriptor, whole[written:size])
+                except OSError as error:
+                    if error.errno != errno.EINVAL or not self._to_the_system():
+                        raise
+
+    def _to_the_system(self) -> bool:
+        """Write by way of its cache from now on; whether that is new."""
+        if not _DIRECT:
+            return False
+        import fcntl  # noqa: PLC0415  # not there on every system
+
+        flags = fcntl.fcntl(self._descriptor, fcntl.F_GETFL)
+        fcntl.fcntl(self._descriptor, fcntl.F_SETFL, flags & ~_DIRECT)
+        return bool(flags & _DIRECT)
+
+
+@contextmanager
+def direct_file(path: Path) -> Iterator[DirectFile]:
+    """An empty file to write to, in place of one that is there, which is to be finished."""
+    path.unlink(missing_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(path, flags | _DIRECT, 0o666)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        path.unlink(missing_ok=True)  # made before it was refused
+        descriptor = os.open(path, flags, 0o666)
+    try:
+        with ThreadPoolExecutor(1) as beside:
+            file = DirectFile(descriptor, beside)
+            try:
+                yield file
+            except Exception:
+                file.wait()  # raises what went wrong first
+                raise
+    finally:
+        os.close(descriptor)
