@@ -119,7 +119,7 @@ def full(_descriptor: int, _data: memoryview) -> int:
 def test_a_full_disk_is_told_by_who_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "write", full)
     with pytest.raises(OSError, match="No space left"), direct_file(tmp_path / "x") as file:
-        for _ in range(3):
+        for _ in range(9):
             file.write(bytes(PIECE))
     with pytest.raises(OSError, match="No space left"), direct_file(tmp_path / "x") as file:
         file.write(b"few")

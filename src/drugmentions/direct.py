@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,8 +12,10 @@ from typing import Final
 
 import xxhash
 
-_PIECE: Final = 8 << 20
-"""Bytes that are written at a time, while as many others are taken; a multiple of every block's size."""
+_PIECE: Final = 4 << 20
+"""Bytes that are written at a time; a multiple of every block's size."""
+_PIECES: Final = 4
+"""Pieces of memory: one takes data while the others are written."""
 _DIRECT: Final[int] = getattr(os, "O_DIRECT", 0)
 
 
@@ -23,17 +26,17 @@ class DirectFile:
         """`beside`: one thread, which hashes and writes pieces."""
         self._descriptor = descriptor
         self._beside = beside
-        self._piece, self._other = mmap(-1, _PIECE), mmap(-1, _PIECE)  # at the start of pages, as the system wants them
+        self._pieces = deque(mmap(-1, _PIECE) for _ in range(_PIECES))  # at pages' starts, as the system wants them
         self._taken = 0
         self._hash = xxhash.xxh3_128()
-        self._writing: Future[None] | None = None
+        self._writing: deque[Future[None]] = deque()
 
     def write(self, data: bytes) -> int:
         """Take data; raises OSError where what was taken before can't be written."""
         rest = memoryview(data)
         while rest:
             some = rest[: _PIECE - self._taken]
-            self._piece[self._taken : self._taken + len(some)] = some
+            self._pieces[0][self._taken : self._taken + len(some)] = some
             self._taken += len(some)
             rest = rest[len(some) :]
             if self._taken == _PIECE:
@@ -47,18 +50,21 @@ class DirectFile:
         """Write the last piece; returns the checksum of all, as `durable.checksum` gives it."""
         self.wait()
         self._to_the_system()  # which takes any number of bytes
-        self._put(self._piece, self._taken)
+        self._put(self._pieces[0], self._taken)
         return self._hash.hexdigest()
 
     def wait(self) -> None:
         """Wait until whole pieces that were taken are written. Raises OSError where one can't be."""
-        if self._writing:
-            self._writing.result()
+        for writing in self._writing:
+            writing.result()
 
     def _hand_on(self) -> None:
-        self.wait()
-        self._writing = self._beside.submit(self._put, self._piece, _PIECE)
-        self._piece, self._other, self._taken = self._other, self._piece, 0
+        self._writing.append(self._beside.submit(self._put, self._pieces[0], _PIECE))
+        if len(self._writing) == _PIECES:
+            self._writing[0].result()
+            self._writing.popleft()  # kept where it raised
+        self._pieces.rotate(-1)
+        self._taken = 0
 
     def _put(self, piece: mmap, size: int) -> None:
         with memoryview(piece) as whole:
