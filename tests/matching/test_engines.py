@@ -5,6 +5,7 @@ import subprocess
 import sys
 import unicodedata
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from threading import Event
 from typing import Literal
@@ -343,15 +344,34 @@ def test_auto_goes_on_where_the_compiled_engine_does_not_start(monkeypatch: pyte
         engine.Matcher(lexicon_of(ENTRIES), engine="compiled").find_spans(pl.Series(["ethanol"]))
 
 
-def test_without_numba_auto_takes_polars_and_compiled_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "find_spec", lambda _name: None)
+@pytest.mark.parametrize("installed", ["", "0.7.0", "0.7.99", "nightly", "0.60.1"])
+def test_without_numba_and_nanoarrow_auto_takes_polars_and_compiled_names_the_extra(
+    installed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lacking = "numba" if installed == "0.60.1" else "nanoarrow"
+
+    def version(package: str) -> str:
+        if package == lacking and not installed:
+            raise PackageNotFoundError(package)
+        return installed if package == lacking else "1.0.0"
+
+    monkeypatch.setattr(engine, "version", version)
+    monkeypatch.setattr(engine, "_version", engine._version.__wrapped__)
     monkeypatch.setattr(engine, "WORTH_COMPILING", 1)
     matcher = engine.Matcher(lexicon_of(ENTRIES))
+    assert not matcher.can_compile()
     assert matcher.find_spans(pl.Series(["ethanol"])).height == 1
     assert matcher.trouble is None
-    with pytest.raises(MissingExtraError) as raised:
+    with pytest.raises(MissingExtraError, match=r"nanoarrow 0\.8 or later") as raised:
         engine.Matcher(lexicon_of(ENTRIES), engine="compiled")
     assert "drugmentions[fast]" in raised.value.hint
+
+
+@pytest.mark.parametrize("installed", ["0.8.0", "0.61", "0.10.0", "1.0.0rc1", "2"])
+def test_later_versions_will_do(installed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "version", lambda package: "0.61.0" if package == "numba" else installed)
+    monkeypatch.setattr(engine, "_version", engine._version.__wrapped__)
+    engine.check_engine("compiled")
 
 
 @pytest.mark.slow

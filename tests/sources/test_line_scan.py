@@ -37,6 +37,7 @@ def scanned(path: Path, content: str, width: int) -> pl.DataFrame:
     [
         ("plain", "plain"),
         ("two words", "two words"),
+        *((text, text) for size in (1, 3, 4, 5, 11, 12, 13, 16, 17) for text in ["abcdefghijklmnopq"[:size]]),
         ("of more than eight bytes", "of more than eight bytes"),
         ('"a, b"', "a, b"),
         ('"a , b"', "a , b"),
@@ -101,6 +102,33 @@ def test_parts_of_a_scan_are_what_was_asked_for(tmp_path: Path, monkeypatch: pyt
     assert scan.head(19).collect()[ROW].to_list() == list(range(1, 20))
     assert counts == [100]
     assert scan.select(prepared_column(DATE, 1)).collect().to_series().null_count() == 100
+
+
+def test_texts_stay_as_long_as_they_are_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_scan, "_BLOCK", 64)
+    lines = [f"a text that is longer than views,{row}" for row in range(1_000)]
+    (tmp_path / "x").write_text("h\n" + "\n".join(lines))
+    frame = (
+        line_scan.scan_lines(str(tmp_path / "x"), 1, ",", 2).select(pl.concat_str("0", pl.lit(","), "1"), "0").collect()
+    )
+    assert frame.to_series().to_list() == lines
+    assert frame["0"].unique().to_list() == [lines[0].partition(",")[0]]
+
+
+def test_memory_is_taken_again_once_no_text_stands_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_scan, "_BLOCK", 64)
+    (tmp_path / "x").write_text("a text that is longer than a view holds\n" * 200)
+    with (tmp_path / "x").open("rb") as file:
+        assert len({block.ctypes.data for block, _ in line_scan._blocks(file)}) == 2
+        file.seek(0)
+        held = [block for block, _ in line_scan._blocks(file)]
+        assert len({block.ctypes.data for block in held}) == len(held) > 100
+        file.seek(0)
+        texts = [
+            line_scan._cut(block, stop, separator=44, width=1, names={"0"}, formats=())["0"]
+            for block, stop in line_scan._blocks(file)
+        ]
+    assert pl.concat(texts).to_list() == ["a text that is longer than a view holds"] * 200
 
 
 bodies = st.text(alphabet=st.sampled_from('ab,,\n\n  "\r\t\\\u00e9'), max_size=60)

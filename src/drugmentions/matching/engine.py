@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from importlib.util import find_spec
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -21,6 +22,8 @@ Engine = Literal["auto", "polars", "compiled"]
 
 WORTH_COMPILING: Final = 150_000
 """Titles from which `auto` takes the compiled engine: below, starting it takes longer than it saves."""
+_NEEDED: Final = {"numba": (0, 61), "nanoarrow": (0, 8)}
+"""What the compiled engine takes, at least: earlier versions of nanoarrow end the process."""
 _SLICE: Final = 100_000
 """Titles matched at a time, at most: so many that the cost of calls fades, so few that memory is bounded."""
 _SLICE_BYTES: Final = 32 << 20
@@ -164,12 +167,21 @@ def matched_with(lexicon: str, overlaps: Overlaps) -> str:
 def check_engine(engine: Engine) -> None:
     """Raise MissingExtraError where an engine isn't installed."""
     if engine == "compiled" and not _has_compiler():
-        message = "the compiled engine needs numba and nanoarrow, which are not both installed"
+        needed = " and ".join(f"{name} {'.'.join(map(str, least))}" for name, least in _NEEDED.items())
+        message = f"the compiled engine needs {needed} or later, which are not both installed"
         raise MissingExtraError(message, "python -m pip install 'drugmentions[fast]', or engine = \"auto\"")
 
 
 def _has_compiler() -> bool:
-    return all(find_spec(name) for name in ("numba", "nanoarrow"))
+    return all(_version(name) >= least for name, least in _NEEDED.items())
+
+
+@cache
+def _version(package: str) -> tuple[int, ...]:
+    """The first two numbers of what is installed; none where nothing is, or it has others."""
+    with suppress(PackageNotFoundError, ValueError):
+        return tuple(map(int, version(package).split(".")[:2]))
+    return ()
 
 
 def find_mentions(
