@@ -33,7 +33,9 @@ def pythons(session: nox.Session) -> None:
 @nox.session(default=False)
 def minimums(session: nox.Session) -> None:
     """The lowest versions that pyproject.toml allows."""
-    lowest = [requirement.replace(">=", "==") for requirement in PROJECT["project"]["dependencies"]]
+    project = PROJECT["project"]
+    needed = [*project["dependencies"], *project["optional-dependencies"]["fast"]]
+    lowest = [requirement.replace(">=", "==") for requirement in needed]
     session.install("-e", ".", *TEST, *lowest)
     session.run("pytest", "-n", "auto", *session.posargs)
 

@@ -2,7 +2,9 @@
 
 import errno
 import os
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -10,9 +12,10 @@ import pytest
 
 from drugmentions import direct
 from drugmentions.direct import direct_file
-from drugmentions.durable import checksum, digest
+from drugmentions.durable import checksum
 
 PIECE = 1 << 14
+O_DIRECT = getattr(os, "O_DIRECT", 0)
 SIZES = [0, 1, 4_095, 4_096, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 5 * PIECE + 4_097]
 
 
@@ -57,26 +60,26 @@ def test_what_is_written_is_written_directly(tmp_path: Path, monkeypatch: pytest
     def write(descriptor: int, data: memoryview) -> int:
         import fcntl
 
-        flags.append(fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_DIRECT)
+        flags.append(fcntl.fcntl(descriptor, fcntl.F_GETFL) & O_DIRECT)
         return written(descriptor, data)
 
     written = os.write
     try:
-        os.close(os.open(tmp_path / "y", os.O_WRONLY | os.O_CREAT | os.O_DIRECT))
+        os.close(os.open(tmp_path / "y", os.O_WRONLY | os.O_CREAT | O_DIRECT))
     except OSError:
         pytest.skip("this file system has no direct writing")
     monkeypatch.setattr(os, "write", write)
     check_written(tmp_path / "x", data_of(2 * PIECE + 7))
-    assert flags == [os.O_DIRECT, os.O_DIRECT, 0]
+    assert flags == [O_DIRECT, O_DIRECT, 0]
 
 
 def refused_at_opening(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = os.open
 
     def refuse(path: Path, flags: int, mode: int = 0o777) -> int:
-        if flags & os.O_DIRECT:
+        if flags & O_DIRECT:
             opened(path, os.O_WRONLY | os.O_CREAT)
-            raise OSError(errno.EINVAL, "no direct writing here")
+            raise OSError(errno.ENOTSUP, "no direct writing here")
         return opened(path, flags, mode)
 
     monkeypatch.setattr(os, "open", refuse)
@@ -88,7 +91,7 @@ def refused_at_writing(monkeypatch: pytest.MonkeyPatch) -> None:
     written = os.write
 
     def refuse(descriptor: int, data: memoryview) -> int:
-        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_DIRECT:
+        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & O_DIRECT:
             raise OSError(errno.EINVAL, "no direct writing here")
         return written(descriptor, data)
 
@@ -134,8 +137,29 @@ def test_a_full_disk_is_told_where_polars_writes(tmp_path: Path, monkeypatch: py
         file.finish()
 
 
-def test_what_else_goes_wrong_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), direct_file(tmp_path / "x") as file:
-        file.write(bytes(3 * PIECE))
-        raise ZeroDivisionError
-    assert digest(tmp_path / "x")
+def test_what_else_goes_wrong_is_told_though_others_still_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = os.write
+
+    def slow(descriptor: int, data: memoryview) -> int:
+        time.sleep(0.001)
+        return written(descriptor, data)
+
+    monkeypatch.setattr(os, "write", slow)
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(ZeroDivisionError), direct_file(tmp_path / "x") as file:
+            writing = pool.submit(file.write, bytes(99 * PIECE))
+            while (tmp_path / "x").stat().st_size < 9 * PIECE:
+                time.sleep(0.001)
+            raise ZeroDivisionError
+        assert isinstance(writing.exception(), RuntimeError)  # nobody is there to write it
+
+
+def test_what_goes_through_the_cache_is_flushed_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[int] = []
+    unknown_to_the_system(monkeypatch)
+    monkeypatch.setattr(direct, "_FLUSHED", 3 * PIECE)
+    monkeypatch.setattr(os, "fsync", flushed.append)
+    check_written(tmp_path / "x", data_of(10 * PIECE))
+    assert len(flushed) == 3

@@ -11,6 +11,7 @@ from drugmentions import extract as extracting
 from drugmentions import sorted_runs
 from drugmentions.api import read_lexicon
 from drugmentions.config import Config
+from drugmentions.durable import checksum
 from drugmentions.errors import AccountingError
 from drugmentions.extract import extract
 from drugmentions.matching.engine import Engine, Matcher
@@ -141,6 +142,7 @@ def test_titles_are_searched_as_compiled_code_reads_them_or_later_with_the_same_
     assert searched_later == ([] if beside else [Path(one.publications.path)])
     other = extracted(batch, lexicon, tmp_path / "other", "polars")
     assert one.counts == other.counts
+    assert one.publications.checksum == checksum(Path(one.publications.path))
     for kind in KINDS:
         order = [name for name in ("record", "drug", "found_in") if name in read(one, kind).columns]
         assert read(one, kind).sort(order).equals(read(other, kind).sort(order))

@@ -226,11 +226,6 @@ def load(address: Int) -> np.uint64:
     return np.uint64(ctypes.c_uint64.from_address(int(address)).value)
 
 
-def store(address: Int, word: np.uint64) -> None:
-    """Eight bytes to an address."""
-    ctypes.c_uint64.from_address(int(address)).value = int(word)
-
-
 def lowest(bits: np.uint64) -> np.uint64:
     """The place of the lowest bit that is set."""
     return np.uint64((int(bits) & -int(bits)).bit_length() - 1)

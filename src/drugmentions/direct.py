@@ -10,6 +10,7 @@ from mmap import mmap
 from pathlib import Path
 from typing import Final
 
+import polars as pl
 import xxhash
 
 _PIECE: Final = 4 << 20
@@ -17,6 +18,10 @@ _PIECE: Final = 4 << 20
 _PIECES: Final = 4
 """Pieces of memory: one takes data while the others are written."""
 _DIRECT: Final[int] = getattr(os, "O_DIRECT", 0)
+_REFUSALS: Final = {errno.EINVAL, errno.EOPNOTSUPP}
+"""How file systems say that they don't write directly, or not this piece."""
+_FLUSHED: Final = 64 << 20
+"""Bytes that are flushed to disk together where they go by way of the cache."""
 
 
 class DirectFile:
@@ -30,6 +35,8 @@ class DirectFile:
         self._taken = 0
         self._hash = xxhash.xxh3_128()
         self._writing: deque[Future[None]] = deque()
+        self._is_direct = bool(_DIRECT)
+        self._unflushed = 0
 
     def write(self, data: bytes) -> int:
         """Take data; raises OSError where what was taken before can't be written."""
@@ -49,18 +56,18 @@ class DirectFile:
     def finish(self) -> str:
         """Write the last piece; returns the checksum of all, as `durable.checksum` gives it."""
         self.wait()
-        self._to_the_system()  # which takes any number of bytes
+        self._end_direct()  # which takes whole blocks alone
         self._put(self._pieces[0], self._taken)
         return self._hash.hexdigest()
 
     def wait(self) -> None:
         """Wait until whole pieces that were taken are written. Raises OSError where one can't be."""
-        for writing in self._writing:
+        for writing in tuple(self._writing):  # where something went wrong, others may still hand pieces on
             writing.result()
 
     def _hand_on(self) -> None:
         self._writing.append(self._beside.submit(self._put, self._pieces[0], _PIECE))
-        if len(self._writing) == _PIECES:
+        if len(self._writing) >= _PIECES:
             self._writing[0].result()
             self._writing.popleft()  # kept where it raised
         self._pieces.rotate(-1)
@@ -74,18 +81,22 @@ class DirectFile:
                 try:
                     written += os.write(self._descriptor, whole[written:size])
                 except OSError as error:
-                    if error.errno != errno.EINVAL or not self._to_the_system():
+                    if error.errno not in _REFUSALS or not self._is_direct:
                         raise
+                    self._end_direct()
+            self._unflushed += size
+            if self._unflushed >= _FLUSHED and not self._is_direct:  # or all of it waits for the end
+                os.fsync(self._descriptor)
+                self._unflushed = 0
 
-    def _to_the_system(self) -> bool:
-        """Write by way of its cache from now on; whether that is new."""
-        if not _DIRECT:
-            return False
-        import fcntl  # noqa: PLC0415  # not there on every system
+    def _end_direct(self) -> None:
+        """Write by way of the cache from now on."""
+        if self._is_direct:
+            import fcntl  # noqa: PLC0415  # where there is no such flag, there may be none of this
 
-        flags = fcntl.fcntl(self._descriptor, fcntl.F_GETFL)
-        fcntl.fcntl(self._descriptor, fcntl.F_SETFL, flags & ~_DIRECT)
-        return bool(flags & _DIRECT)
+            flags = fcntl.fcntl(self._descriptor, fcntl.F_GETFL)
+            fcntl.fcntl(self._descriptor, fcntl.F_SETFL, flags & ~_DIRECT)
+            self._is_direct = False
 
 
 @contextmanager
@@ -95,17 +106,15 @@ def direct_file(path: Path) -> Iterator[DirectFile]:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(path, flags | _DIRECT, 0o666)
-    except OSError as error:
-        if error.errno != errno.EINVAL:
-            raise
-        path.unlink(missing_ok=True)  # made before it was refused
+    except OSError:
+        path.unlink(missing_ok=True)  # some file systems make it, and refuse then
         descriptor = os.open(path, flags, 0o666)
     try:
         with ThreadPoolExecutor(1) as beside:
             file = DirectFile(descriptor, beside)
             try:
                 yield file
-            except Exception:
+            except (Exception, pl.exceptions.PanicException):
                 file.wait()  # raises what went wrong first
                 raise
     finally:

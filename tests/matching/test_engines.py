@@ -359,6 +359,7 @@ def test_without_numba_and_nanoarrow_auto_takes_polars_and_compiled_names_the_ex
     monkeypatch.setattr(engine, "_version", engine._version.__wrapped__)
     monkeypatch.setattr(engine, "WORTH_COMPILING", 1)
     matcher = engine.Matcher(lexicon_of(ENTRIES))
+    matcher.expect(1)
     assert not matcher.can_compile()
     assert matcher.find_spans(pl.Series(["ethanol"])).height == 1
     assert matcher.trouble is None
@@ -372,6 +373,10 @@ def test_later_versions_will_do(installed: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(engine, "version", lambda package: "0.61.0" if package == "numba" else installed)
     monkeypatch.setattr(engine, "_version", engine._version.__wrapped__)
     engine.check_engine("compiled")
+    monkeypatch.setattr(engine, "WORTH_COMPILING", 1)
+    matcher = engine.Matcher(lexicon_of(ENTRIES))
+    matcher.expect(1)
+    assert matcher.can_compile()
 
 
 @pytest.mark.slow

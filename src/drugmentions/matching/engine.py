@@ -33,8 +33,8 @@ class Matcher:
     """A lexicon, and how mentions of it are found. What is found doesn't depend on the engine.
 
     The compiled engine takes a tenth of a second to start, and some seconds the first time, when its code is compiled.
-    So `auto` takes it only where numba is installed and many titles are to be searched; `trouble` is why it didn't
-    start.
+    So `auto` takes it only where what it needs is installed and many titles are to be searched; `trouble` is why it
+    didn't start.
     """
 
     trouble: Exception | None = None
@@ -180,7 +180,7 @@ def _has_compiler() -> bool:
 def _version(package: str) -> tuple[int, ...]:
     """The first two numbers of what is installed; none where nothing is, or it has others."""
     with suppress(PackageNotFoundError, ValueError):
-        return tuple(map(int, version(package).split(".")[:2]))
+        return tuple(map(int, str(version(package)).split(".")[:2]))  # None where its record is damaged
     return ()
 
 

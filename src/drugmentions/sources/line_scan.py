@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from polars.io.plugins import register_io_source
 
 from drugmentions.ahead import in_order
-from drugmentions.compiled import Bytes
+from drugmentions.compiled import Bytes, Words
 from drugmentions.sources import date_kernel, line_kernel
 from drugmentions.sources.dates import parse_date_expr
 from drugmentions.sources.scans import CLEAN, DATE, ROW, prepared_column
@@ -84,11 +84,12 @@ def scan_lines(
 @cache
 def can_scan() -> bool:
     """Whether that works here: what it takes is compiled, or loaded, now."""
-    text = b'"1",1 March 2020\n'
+    cell, date = "a text that no view holds", prepared_column(DATE, 1)
+    text = f'"{cell}",1 March 2020\n'.encode()
     lent = np.frombuffer(bytearray(text + bytes(_AFTER)), np.uint8)
-    names = {"0", prepared_column(DATE, 1)}
     try:
-        return _cut(lent, len(text), separator=ord(","), width=2, names=names, formats=()).height == 1
+        cut = _cut(lent, len(text), separator=ord(","), width=2, names={"0", date}, formats=())
+        return cut.select("0", date).rows() == [(cell, "2020-03-01")]
     except Exception:  # noqa: BLE001  # whatever it is, Polars reads the same
         return False
 
@@ -99,20 +100,21 @@ def _blocks(file: BufferedReader) -> Iterator[tuple[Bytes, int]]:
     free: list[bytearray] = []
     while True:
         size = len(rest) + _BLOCK
-        memory = (free.pop() if free else bytearray(room + _AFTER)) if size <= room else bytearray(size + _AFTER)
-        memory[: len(rest)] = rest
-        read = file.readinto(memoryview(memory)[len(rest) : size])
+        is_usual = size <= room
+        memory = free.pop() if is_usual and free else bytearray(max(size, room) + _AFTER)
+        lent = np.frombuffer(memory, np.uint8)
+        if is_usual:
+            finalize(lent, free.append, memory).atexit = False  # taken again once no text stands in it
+        lent[: len(rest)] = np.frombuffer(rest, np.uint8)
+        read = file.readinto(lent[len(rest) : size].data)
         size = len(rest) + read
         if rest and not read:
-            memory[size], size = ord("\n"), size + 1
+            lent[size], size = ord("\n"), size + 1
         stop = memory.rfind(b"\n", 0, size) + 1
-        rest = bytes(memoryview(memory)[stop:size])
+        rest = lent[stop:size].tobytes()
         if stop:
-            lent = np.frombuffer(memory, np.uint8)
-            if len(memory) == room + _AFTER:
-                finalize(lent, free.append, memory).atexit = False  # taken again once no text stands in it
             yield lent, stop
-            del lent
+        del lent
         if not read:
             break
 
@@ -148,17 +150,22 @@ def _cut(
 
 def _texts(cells: _Cells) -> pl.Series:
     """The texts of cells."""
-    texts = _views(cells.text, cells.starts, cells.ends)
+    texts = _series(_views(cells.text, cells.starts, cells.ends), cells.text)
     doubled = (cells.marks & line_kernel.DOUBLED) != 0
     return _replaced(texts, texts, doubled, lambda text: text.str.replace_all('""', '"', literal=True))
 
 
-def _views(text: Bytes, starts: NDArray[np.int32], ends: NDArray[np.int32]) -> pl.Series:
-    """Pieces of a text where they stand."""
+def _views(text: Bytes, starts: NDArray[np.int32], ends: NDArray[np.int32]) -> Words:
+    """Arrow's string views of pieces of a text."""
     views = np.empty(2 * len(starts), np.uint64)
     line_kernel.view_cells(text.ctypes.data, starts, ends, views)
-    buffers = [None, views, text, np.array([text.size])]
-    array = nanoarrow.c_array_from_buffers(nanoarrow.string_view(), len(starts), buffers, null_count=0)
+    return views
+
+
+def _series(views: Words, *text: Bytes) -> pl.Series:
+    """Views as Polars has them, and what they are of, unless all are short enough to hold their texts themselves."""
+    buffers = [None, views, *text, np.array([part.size for part in text], np.int64)]
+    array = nanoarrow.c_array_from_buffers(nanoarrow.string_view(), len(views) // 2, buffers, null_count=0)
     # moved, as nanoarrow's copy of an array lacks the last buffer of these
     moved = CArrayStream.from_c_arrays([array], nanoarrow.c_schema(nanoarrow.string_view()), move=True, validate=False)
     return pl.Series(moved)
@@ -172,11 +179,11 @@ def _cleaned(texts: pl.Series, cells: _Cells) -> pl.Series:
 def _dates(cleaned: pl.Series, cells: _Cells, formats: Sequence[str]) -> pl.Series:
     """Cleaned texts of cells as dates."""
     count = len(cleaned)
-    dates, known = np.full((count + _AFTER, date_kernel.SIZE), ord("0"), np.uint8), np.zeros(count, np.bool_)
+    dates, known = np.full((count + 1, date_kernel.SIZE), ord("0"), np.uint8), np.zeros(count, np.bool_)
     if not formats:
         date_kernel.iso_dates(cells.text, cells.starts, cells.ends, date_kernel.CALENDAR, dates, known)
     starts = np.arange(count, dtype=np.int32) * np.int32(date_kernel.SIZE)
-    parsed = _views(dates.reshape(-1), starts, starts + np.int32(date_kernel.SIZE))
+    parsed = _series(_views(dates.reshape(-1), starts, starts + np.int32(date_kernel.SIZE)))
     return _replaced(parsed, cleaned, ~known, partial(parse_date_expr, formats=formats))
 
 
