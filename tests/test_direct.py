@@ -159,7 +159,7 @@ def test_what_else_goes_wrong_is_told_though_others_still_write(
 def test_what_goes_through_the_cache_is_flushed_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flushed: list[int] = []
     unknown_to_the_system(monkeypatch)
-    monkeypatch.setattr(direct, "_FLUSHED", 3 * PIECE)
+    monkeypatch.setattr(direct, "FLUSH_BYTES", 3 * PIECE)
     monkeypatch.setattr(os, "fsync", flushed.append)
     check_written(tmp_path / "x", data_of(10 * PIECE))
     assert len(flushed) == 3

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 import polars as pl
-import xxhash
+
+from drugmentions.durable import CHECKSUM, FLUSH_BYTES
 
 _PIECE: Final = 4 << 20
 """Bytes that are written at a time; a multiple of every block's size."""
@@ -20,8 +21,6 @@ _PIECES: Final = 4
 _DIRECT: Final[int] = getattr(os, "O_DIRECT", 0)
 _REFUSALS: Final = {errno.EINVAL, errno.EOPNOTSUPP}
 """How file systems say that they don't write directly, or not this piece."""
-_FLUSHED: Final = 64 << 20
-"""Bytes that are flushed to disk together where they go by way of the cache."""
 
 
 class DirectFile:
@@ -33,7 +32,7 @@ class DirectFile:
         self._beside = beside
         self._pieces = deque(mmap(-1, _PIECE) for _ in range(_PIECES))  # at pages' starts, as the system wants them
         self._taken = 0
-        self._hash = xxhash.xxh3_128()
+        self._hash = CHECKSUM()
         self._writing: deque[Future[None]] = deque()
         self._is_direct = bool(_DIRECT)
         self._unflushed = 0
@@ -85,7 +84,7 @@ class DirectFile:
                         raise
                     self._end_direct()
             self._unflushed += size
-            if self._unflushed >= _FLUSHED and not self._is_direct:  # or all of it waits for the end
+            if self._unflushed >= FLUSH_BYTES and not self._is_direct:  # or all of it waits for the end
                 os.fsync(self._descriptor)
                 self._unflushed = 0
 

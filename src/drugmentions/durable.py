@@ -71,7 +71,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
         flushed = 0
         while not ended.wait(_FLUSH_SECONDS):
             size = os.fstat(file.fileno()).st_size
-            if size - flushed >= _FLUSH_BYTES:
+            if size - flushed >= FLUSH_BYTES:
                 os.fsync(file.fileno())
                 flushed = size
 
@@ -96,7 +96,10 @@ def remove_left_over(directory: Path) -> None:
 
 _DAY: Final = 86_400
 _FLUSH_SECONDS: Final = 0.1
-_FLUSH_BYTES: Final = 64 << 20
+FLUSH_BYTES: Final = 64 << 20
+"""Bytes of a file that grows that are flushed together."""
+CHECKSUM: Final = xxhash.xxh3_128
+"""Of parts: against damage alone, at the speed of reading."""
 
 
 def _is_another(pid: int) -> bool:
@@ -128,9 +131,9 @@ def digest(path: Path) -> str:
 
 
 def checksum(path: Path) -> str:
-    """XXH3 of a file, 128 bits in hexadecimal: against damage alone, at the speed of reading."""
+    """CHECKSUM of a file, in hexadecimal."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()
+        return hashlib.file_digest(file, CHECKSUM).hexdigest()
 
 
 def fingerprint(status: os.stat_result) -> Fingerprint:
