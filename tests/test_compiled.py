@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from drugmentions import compiled as compiled_module
-from drugmentions.compiled import Int, Places, Words, compiled, load, lowest
+from drugmentions.compiled import WORD, Int, Places, compiled, load, lowest, store
 
 SCRIPT = """
 import sys
@@ -73,12 +73,12 @@ def _double(numbers: Places) -> None:
 
 
 @compiled
-def _copied(place: Int, to: Words) -> Int:
+def _copied(place: Int, to: Int, count: Int) -> Int:
     """Copy words; returns the sum of the places of their lowest bits."""
     places: Int = 0
-    for at in range(to.shape[0]):
-        word = load(place + 8 * at)
-        to[at] = word
+    for at in range(0, WORD * count, WORD):
+        word = load(place + at)
+        store(to + at, word)
         places += np.int64(lowest(word))
     return places
 
@@ -106,7 +106,7 @@ def test_what_numba_has_no_functions_for_does_the_same_in_python() -> None:
     numbers = np.array([1, 2, 1 << 63, 0x0101010101010180, 96], np.uint64)
     copies = np.zeros((2, 5), np.uint64)
     python = _copied.__wrapped__  # type: ignore[attr-defined]
-    found = [copy(numbers.ctypes.data, copies[n]) for n, copy in enumerate((_copied, python))]
+    found = [copy(numbers.ctypes.data, copies[n].ctypes.data, 5) for n, copy in enumerate((_copied, python))]
     assert found == [0 + 1 + 63 + 7 + 5] * 2
     assert copies.tolist() == [numbers.tolist()] * 2
 

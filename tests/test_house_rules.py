@@ -14,8 +14,11 @@ PACKAGE = Path(drugmentions.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ROW_LOOPS = {"iter_rows", "map_elements", "map_groups", "rows_by_key"}
 COMPILED = {
+    "arrow.py",
     "compiled.py",
     "compiling.py",
+    "graph/compiled_lines.py",
+    "graph/lines_kernel.py",
     "matching/kernel.py",
     "matching/compiled_engine.py",
     "sources/line_kernel.py",

@@ -12,7 +12,7 @@ import polars as pl
 from drugmentions.cache import GRAPH, MENTIONS, REJECTS, Output, describe_output
 from drugmentions.durable import fingerprint, replacing, sync
 from drugmentions.failpoints import failpoint
-from drugmentions.graph.writing import Standing, count_drugs, index_drugs, write_graph
+from drugmentions.graph.writing import Graph, Standing, count_drugs, index_drugs, write_graph
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.merging import Merging, merge
 from drugmentions.model import MENTION_PART, PUBLICATION, REJECT, Fingerprint, Parts
@@ -44,8 +44,8 @@ def scan_mentions(parts: Sequence[Parts]) -> pl.LazyFrame:
 class Assembled(NamedTuple):
     """What the outputs hold.
 
-    drugs: those of the graph as `write_graph` returned them; None if the graph stayed. outputs: the files that were
-    written, described, and with their fingerprints, before anyone could change them.
+    drugs: those of the graph (`Graph.drugs`); None if the graph stayed. outputs: the files that were written, described,
+    and with their fingerprints, before anyone could change them.
     """
 
     counts: dict[str, int]
@@ -63,61 +63,73 @@ def assemble(
     *,
     standing: Standing | None = None,
     before_replacing: Callable[[Path], None] = lambda _table: None,
+    compiled: Callable[[int], bool] = lambda _mentions: False,
 ) -> Assembled:
     """Write the graph, the mentions and the rejects into `out`.
 
     other_rejects: those that belong to no part (`REJECT`). sources: the names that the graph's drugs list beside the
     built-in ones. scratch: an empty directory. standing: the graph and the mentions in `out`, if they are whole: drugs
     that are the same are copied, and where all are, the files stay. before_replacing is called with the new table of
-    mentions while the old one stands. Each file is replaced in one step, after all are written.
+    mentions while the old one stands. `compiled`: whether compiled code may write so many. Each file is replaced in one
+    step, after all are written.
     """
     publications = scan_parts(parts)
     merging = merge(publications)
     failpoint("merged")
     mentions = merged_mentions(scan_mentions(parts), merging).pipe(_with_shown_journals, publications, merging)
     index = index_drugs(mentions, lexicon.drugs, sources) if standing else count_drugs(mentions, lexicon.drugs)
-    drugs = None
+    new: Graph | None = None
     written: dict[str, Path] = {}
+    found = int(index["len"].sum())
     with ExitStack() as replaced:
         written[REJECTS] = replaced.enter_context(_replacing(out / REJECTS))
         if standing is None or not index.equals(standing.drugs.drop("bytes")):
             written[MENTIONS] = replaced.enter_context(_replacing(out / MENTIONS))
             written[GRAPH] = replaced.enter_context(_replacing(out / GRAPH))
-            in_runs = index["len"].sum() > len(parts) * RUN // 4
             write = partial(
-                write_graph, mentions, index, sources, written[GRAPH], written[MENTIONS], scratch, in_runs=in_runs
+                write_graph,
+                mentions,
+                index,
+                sources,
+                written[GRAPH],
+                written[MENTIONS],
+                scratch,
+                in_runs=found > len(parts) * RUN // 4,
+                compiled=compiled(found),
             )
-            drugs = _write_beside(standing, write) if standing else write()
+            new = _write_beside(standing, write) if standing else write()
             before_replacing(written[MENTIONS])
         refused = _write_rejects(parts, other_rejects, written[REJECTS])
         # hashing lets go of the interpreter; flushing waits for the disk, and leaves the cores to it
         with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(pl.thread_pool_size()) as pool:
             flushed = beside.map(sync, written.values())
-            outputs = dict(zip(written, pool.map(_described, written.values()), strict=True))
+            known = {GRAPH: new.sha256} if new else {}
+            described = pool.map(lambda name: _described(written[name], known.get(name)), written)
+            outputs = dict(zip(written, described, strict=True))
             list(flushed)  # raises what went wrong
         failpoint("outputs-written")
     removed = merging.merges.height
     records = publications.select((~pl.col("deleted")).sum()).collect().item()
-    found = index["len"].sum()
     counts = {"publications": records - removed, "merged": removed, "mentions": found, "rejects": refused}
-    return Assembled(counts, drugs, outputs)
+    return Assembled(counts, new.drugs if new else None, outputs)
 
 
-def _write_beside(standing: Standing, write: Callable[..., pl.DataFrame]) -> pl.DataFrame:
+def _write_beside(standing: Standing, write: Callable[..., Graph]) -> Graph:
     """Write the graph, copying from one that stands; all anew where a run that slipped past the lock replaced that."""
     try:
-        drugs = write(standing=standing)
+        graph = write(standing=standing)
     except (OSError, pl.exceptions.PolarsError):
         if standing.stands():
             raise
     else:
         if standing.stands():
-            return drugs
+            return graph
     return write()
 
 
-def _described(path: Path) -> tuple[Output, Fingerprint]:
-    return describe_output(path), fingerprint(path.stat())
+def _described(path: Path, sha256: str | None) -> tuple[Output, Fingerprint]:
+    status = path.stat()
+    return Output(status.st_size, sha256) if sha256 else describe_output(path), fingerprint(status)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
 from types import FunctionType
-from typing import Final, TypeVar, cast
+from typing import Final, NamedTuple, TypeVar, cast
 
 import numpy as np
 import xxhash
@@ -24,6 +24,26 @@ Bytes = NDArray[np.uint8]
 Places = NDArray[np.int64]
 Words = NDArray[np.uint64]
 Int = int | np.int64
+
+
+class Texts(NamedTuple):
+    """An Arrow array of string views without nulls. buffers: the addresses of what longer texts stand in."""
+
+    views: NDArray[np.uint32]
+    buffers: Places
+
+
+class Pieces(NamedTuple):
+    """Texts one behind the other. address: of the first; behind the last is a word more. starts: and the end."""
+
+    address: int
+    starts: Places
+
+
+WORD: Final = 8
+"""Bytes that are loaded and stored together."""
+HELD: Final = 12
+"""Bytes of a text that its view holds, at most."""
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
@@ -224,6 +244,11 @@ _TO_BITS: Final = np.uint64(0x0102040810204080)
 def load(address: Int) -> np.uint64:
     """Eight bytes from an address."""
     return np.uint64(ctypes.c_uint64.from_address(int(address)).value)
+
+
+def store(address: Int, word: np.uint64) -> None:
+    """Put eight bytes at an address."""
+    ctypes.c_uint64.from_address(int(address)).value = int(word)
 
 
 def lowest(bits: np.uint64) -> np.uint64:

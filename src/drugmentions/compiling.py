@@ -101,6 +101,15 @@ def _loading(_context: object, _address: object) -> _Intrinsic:
     return numba.types.uint64(numba.types.int64), code
 
 
+def _storing(_context: object, _address: object, _word: object) -> _Intrinsic:
+    def code(_target: object, builder: ir.IRBuilder, _signature: object, arguments: list[ir.Value]) -> ir.Constant:
+        address, word = arguments
+        builder.store(word, builder.inttoptr(address, ir.IntType(64).as_pointer()), align=1)
+        return ir.Constant(ir.IntType(8).as_pointer(), None)
+
+    return numba.types.void(numba.types.int64, numba.types.uint64), code
+
+
 def _placing_lowest(_context: object, _bits: object) -> _Intrinsic:
     def code(_target: object, builder: ir.IRBuilder, _signature: object, arguments: list[ir.Value]) -> ir.Instruction:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
@@ -108,5 +117,5 @@ def _placing_lowest(_context: object, _bits: object) -> _Intrinsic:
     return numba.types.uint64(numba.types.uint64), code
 
 
-_INTRINSICS: Final = {"load": intrinsic(_loading), "lowest": intrinsic(_placing_lowest)}
+_INTRINSICS: Final = {"load": intrinsic(_loading), "store": intrinsic(_storing), "lowest": intrinsic(_placing_lowest)}
 """By the names of the functions of `compiled` that they stand for."""

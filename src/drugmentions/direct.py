@@ -3,12 +3,12 @@
 import errno
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from mmap import mmap
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import polars as pl
 
@@ -23,16 +23,26 @@ _REFUSALS: Final = {errno.EINVAL, errno.EOPNOTSUPP}
 """How file systems say that they don't write directly, or not this piece."""
 
 
-class DirectFile:
-    """A file that is written from its start to its end, by whatever writes to files, and its checksum."""
+class Hash(Protocol):
+    """What takes data, and tells its digest."""
 
-    def __init__(self, descriptor: int, beside: ThreadPoolExecutor) -> None:
+    def update(self, data: memoryview, /) -> None:
+        """Take some more."""
+
+    def hexdigest(self) -> str:
+        """The digest of all so far."""
+
+
+class DirectFile:
+    """A file that is written from its start to its end, by whatever writes to files, and its digest."""
+
+    def __init__(self, descriptor: int, beside: ThreadPoolExecutor, digest: Hash) -> None:
         """`beside`: one thread, which hashes and writes pieces."""
         self._descriptor = descriptor
         self._beside = beside
         self._pieces = deque(mmap(-1, _PIECE) for _ in range(_PIECES))  # at pages' starts, as the system wants them
         self._taken = 0
-        self._hash = CHECKSUM()
+        self._digest = digest
         self._writing: deque[Future[None]] = deque()
         self._is_direct = bool(_DIRECT)
         self._unflushed = 0
@@ -53,11 +63,11 @@ class DirectFile:
         """Nothing: what is taken is written when it is a whole piece, or the last one."""
 
     def finish(self) -> str:
-        """Write the last piece; returns the checksum of all, as `durable.checksum` gives it."""
+        """Write the last piece; returns the digest of all, in hexadecimal."""
         self.wait()
         self._end_direct()  # which takes whole blocks alone
         self._put(self._pieces[0], self._taken)
-        return self._hash.hexdigest()
+        return self._digest.hexdigest()
 
     def wait(self) -> None:
         """Wait until whole pieces that were taken are written. Raises OSError where one can't be."""
@@ -74,7 +84,7 @@ class DirectFile:
 
     def _put(self, piece: mmap, size: int) -> None:
         with memoryview(piece) as whole:
-            self._hash.update(whole[:size])
+            self._digest.update(whole[:size])
             written = 0
             while written < size:
                 try:
@@ -99,7 +109,7 @@ class DirectFile:
 
 
 @contextmanager
-def direct_file(path: Path) -> Iterator[DirectFile]:
+def direct_file(path: Path, new_digest: Callable[[], Hash] = CHECKSUM) -> Iterator[DirectFile]:
     """An empty file to write to, in place of one that is there, which is to be finished."""
     path.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
@@ -110,7 +120,7 @@ def direct_file(path: Path) -> Iterator[DirectFile]:
         descriptor = os.open(path, flags, 0o666)
     try:
         with ThreadPoolExecutor(1) as beside:
-            file = DirectFile(descriptor, beside)
+            file = DirectFile(descriptor, beside, new_digest())
             try:
                 yield file
             except (Exception, pl.exceptions.PanicException):

@@ -241,6 +241,7 @@ def _publish(
             scratch,
             standing=standing,
             before_replacing=compare,
+            compiled=lists.matcher.can_compile,
         )
     drugs = store.drugs if assembled.drugs is None else workspace.write_table("drugs", assembled.drugs)
     outputs = {name: output for name, (output, _) in assembled.outputs.items()}

@@ -375,6 +375,7 @@ def test_later_versions_will_do(installed: str, monkeypatch: pytest.MonkeyPatch)
     engine.check_engine("compiled")
     monkeypatch.setattr(engine, "WORTH_COMPILING", 1)
     matcher = engine.Matcher(lexicon_of(ENTRIES))
+    assert [matcher.can_compile(rows) for rows in (0, 1)] == [False, True]
     matcher.expect(1)
     assert matcher.can_compile()
 

@@ -12,6 +12,9 @@ from drugmentions.model import MENTION
 PIECE: Final = 50_000
 """Mentions of one drug that are encoded at a time, where it has a bucket for itself."""
 
+END: Final = "]}"
+"""How a line ends, behind its journals."""
+
 _ORDER: Final = (
     "drug",
     "source",
@@ -51,45 +54,70 @@ def as_table(ordered: pl.DataFrame, drugs: pl.DataFrame) -> pl.DataFrame:
 
 def drug_lines(ordered: pl.DataFrame, drugs: pl.DataFrame, sources: Sequence[str]) -> pl.Series:
     """One JSON object per drug, in the drugs' order. `ordered`: their mentions, sorted."""
-    names = _source_names(ordered, sources)
+    names = source_names(ordered, sources)
     mentions = _encoded(ordered, _SHOWN, ["source"])
-    table = drugs.select(pl.col("drug").cast(ordered.schema["drug"]), head=_json_expr("drug", "atccode", "atccodes"))
-    fragments = [mentions.filter(pl.col("source") == name).select("drug", pl.col("text").alias(name)) for name in names]
-    fragments.append(_journal_fragments(ordered).rename({"text": "journals"}))
-    for fragment in fragments:
-        table = table.join(fragment, on="drug", how="left", maintain_order="left")
-    keys = [pl.lit(f"{',' if number else ''}{orjson.dumps(name).decode()}:[") for number, name in enumerate(names)]
-    lists = [piece for key, name in zip(keys, names, strict=True) for piece in (key, pl.col(name), pl.lit("]"))]
-    head = [pl.col("head").str.head(-1), pl.lit(',"mentions":{')]
-    tail = [pl.lit('},"journals":['), pl.col("journals"), pl.lit("]}")]
-    return table.select(pl.concat_str(*head, *lists, *tail, ignore_nulls=True).alias("line")).to_series()
+    table = drugs.select(pl.col("drug").cast(ordered.schema["drug"]), head=heads(drugs, names))
+    lists = [mentions.filter(pl.col("source") == name).select("drug", pl.col("text").alias(name)) for name in names]
+    journals = _encoded(distinct_journals(ordered), ("journal", "date", "source"), [])
+    for some in [*lists, journals.rename({"text": "journals"})]:
+        table = table.join(some, on="drug", how="left", maintain_order="left")
+    pairs = zip(names, between(names), strict=True)
+    listed = [piece for name, behind in pairs for piece in (pl.col(name), pl.lit(behind))]
+    line = pl.concat_str("head", *listed, "journals", pl.lit(END), ignore_nulls=True)
+    return table.select(line=line).to_series()
 
 
-def write_pieces(ordered: pl.DataFrame, drug: pl.DataFrame, sources: Sequence[str], file: BinaryIO) -> None:
-    """Write the line of one drug of many mentions, `PIECE` of them at a time."""
-    head: str = drug.select(_json_expr("drug", "atccode", "atccodes")).item()
-    file.write(f'{head[:-1]},"mentions":{{'.encode())
-    for number, name in enumerate(_source_names(ordered, sources)):
-        file.write(f"{',' if number else ''}{orjson.dumps(name).decode()}:[".encode())
+def write_pieces(ordered: pl.DataFrame, drug: pl.DataFrame, sources: Sequence[str], file: BinaryIO) -> pl.Series:
+    """Write the line of one drug of many mentions, `PIECE` of them at a time; returns its bytes."""
+    names = source_names(ordered, sources)
+    size = 0
+
+    def write(text: str) -> None:
+        nonlocal size
+        size += file.write(text.encode())
+
+    write(heads(drug, names).item())
+    for name, behind in zip(names, between(names), strict=True):
         for place, piece in enumerate(ordered.filter(pl.col("source") == name).iter_slices(PIECE)):
-            text = _encoded(piece, _SHOWN, [])["text"].item()
-            file.write(f"{',' if place else ''}{text}".encode())
-        file.write(b"]")
-    journals = _journal_fragments(ordered)["text"]
-    file.write(f'}},"journals":[{"".join(journals)}]}}'.encode())
+            write(f"{',' if place else ''}{_encoded(piece, _SHOWN, [])['text'].item()}")
+        write(behind)
+    journals = _encoded(distinct_journals(ordered), ("journal", "date", "source"), [])
+    write(f"{''.join(journals['text'])}{END}")
+    return pl.Series([size], dtype=pl.Int64)
 
 
-def _source_names(ordered: pl.DataFrame, sources: Sequence[str]) -> list[str]:
+# What lines are made of.
+
+
+def source_names(ordered: pl.DataFrame, sources: Sequence[str]) -> list[str]:
+    """The sources that every line names, sorted."""
     return sorted({*BUILT_IN_SOURCES, *sources, *ordered["source"].unique()})
 
 
-def _journal_fragments(ordered: pl.DataFrame) -> pl.DataFrame:
-    """`drug, text`: a drug's distinct (journal, date, source), sorted and encoded."""
+def heads(drugs: pl.DataFrame, names: Sequence[str]) -> pl.Series:
+    """Of each drug's line all up to the mentions of the first source."""
+    mentions = pl.lit(f',"mentions":{{{_key(names[0])}')
+    return drugs.select(
+        head=pl.concat_str(_json_expr("drug", "atccode", "atccodes").str.head(-1), mentions)
+    ).to_series()
+
+
+def between(names: Sequence[str]) -> list[str]:
+    """What ends the mentions of each source, and begins those of the next one, or the journals."""
+    return [*(f"],{_key(name)}" for name in names[1:]), ']},"journals":[']
+
+
+def _key(name: str) -> str:
+    return f"{orjson.dumps(name).decode()}:["
+
+
+def distinct_journals(ordered: pl.DataFrame) -> pl.DataFrame:
+    """A drug's distinct (journal, date, source), sorted, `retracted` false: `drug, date, journal, source, ...`."""
     distinct = ["drug", "date", "journal", "source", "journal_kind"]
     journals = ordered.filter(pl.col("journal").is_not_null()).select(*distinct, retracted=False)
     journals = journals.sort(distinct, nulls_last=True)
     first = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in distinct)
-    return _encoded(journals.filter(first), ("journal", "date", "source"), [])
+    return journals.filter(first)
 
 
 def _encoded(rows: pl.DataFrame, columns: Sequence[str], by: Sequence[str]) -> pl.DataFrame:

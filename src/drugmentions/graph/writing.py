@@ -5,13 +5,16 @@ Python joins and writes whole buckets of drugs.
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from types import ModuleType
+from typing import BinaryIO, Final, NamedTuple, cast
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
 from drugmentions.ahead import in_order
+from drugmentions.direct import direct_file
 from drugmentions.durable import current_fingerprint
 from drugmentions.graph import encoding
 from drugmentions.graph.form import BETWEEN, HEAD, TAIL
@@ -27,7 +30,7 @@ _ROW_GROUP: Final = 50_000
 
 
 class Standing(NamedTuple):
-    """A graph that was written before: its files, what they were then, and its drugs as `write_graph` returned them."""
+    """A graph that was written before: its files, what they were then, and its drugs as `Graph` has them."""
 
     graph: Path
     table: Path
@@ -37,6 +40,13 @@ class Standing(NamedTuple):
     def stands(self) -> bool:
         """Whether the files are what they were: where not, what was copied from them is worth nothing."""
         return (current_fingerprint(self.graph), current_fingerprint(self.table)) == self.fingerprints
+
+
+class Graph(NamedTuple):
+    """What was written. drugs: their index, with the `bytes` of the lines; sha256: of the JSON."""
+
+    drugs: pl.DataFrame
+    sha256: str
 
 
 class _Bucket(NamedTuple):
@@ -51,10 +61,10 @@ class _Bucket(NamedTuple):
 
 
 class _Written(NamedTuple):
-    """What a bucket gives: rows of the table, and its lines, or what writes the only one, where that is long."""
+    """What a bucket gives: rows of the table, and its lines, or what writes them and returns their sizes."""
 
     table: pl.DataFrame
-    lines: pl.Series | Callable[[BinaryIO], None]
+    lines: pl.Series | Callable[[BinaryIO], pl.Series]
 
 
 def index_drugs(mentions: pl.LazyFrame, drugs: pl.DataFrame, sources: Sequence[str]) -> pl.DataFrame:
@@ -105,14 +115,15 @@ def write_graph(
     *,
     standing: Standing | None = None,
     in_runs: bool = False,
-) -> pl.DataFrame:
-    """Write merged mentions to `graph` (JSON) and `table` (Parquet); returns their index with the `bytes` of the lines.
+    compiled: bool = False,
+) -> Graph:
+    """Write merged mentions to `graph` (JSON) and `table` (Parquet).
 
     mentions: `MENTION` without `atccode`, and `file, record`, in any order. drugs: `index_drugs` of the same mentions,
     or, where nothing stands, `count_drugs`. sources: those that every drug's object names. scratch: an empty directory.
     standing: another graph; drugs that are the same there are copied. in_runs: whether the mentions come from long
-    `sorted_runs`. The JSON is the same to the byte, the table in rows and order, whatever order the mentions come in,
-    and whatever is copied.
+    `sorted_runs`. compiled: whether compiled code encodes lines, if it can here. The JSON is the same to the byte, the
+    table in rows and order, whatever order the mentions come in, and whatever is copied or compiled.
     """
     placed = _with_buckets(_with_standing(drugs, standing))
     if not in_runs and placed["bucket"].n_unique() > FEW:
@@ -120,15 +131,20 @@ def write_graph(
     buckets = _by_bucket(mentions, placed)
     lengths = [pl.Series("bytes", dtype=pl.Int64)]
     hashed = [_hashed(mentions.clear()).collect()]
+    digest = ""
+    compiled = compiled and _compiled_lines().can_encode()
+    encode_anew = partial(_encoded_anew, sources=sources, hashed=hashed, compiled=compiled)
 
     def encode(bucket: _Bucket) -> _Written:
         if standing is None or bucket.copied.is_empty():
-            return _encoded_anew(bucket, sources, hashed)
+            return encode_anew(bucket)
         copied = _copied(bucket.copied, standing)
-        return _combined(bucket, _encoded_anew(bucket, sources, hashed), copied) if bucket.anew.height else copied
+        return _combined(bucket, encode_anew(bucket), copied) if bucket.anew.height else copied
 
     def write_lines_and_yield_tables(*_pushed_down: object) -> Iterator[pl.DataFrame]:
-        with graph.open("wb") as file:
+        nonlocal digest
+        with direct_file(graph, sha256) as direct:
+            file = cast("BinaryIO", direct)
             file.write(HEAD)
             between = b""
             for written in in_order(encode, buckets, most=2, weigh=_mentions_of, limit=3 * BUCKET):
@@ -138,18 +154,25 @@ def write_graph(
                 yield written.table
                 del written  # or what it holds waits here while the next is made
             file.write(TAIL)
+            digest = direct.finish()
 
     tables = register_io_source(write_lines_and_yield_tables, schema=MENTION)
     tables.sink_parquet(table, compression="lz4", row_group_size=_ROW_GROUP)
     index = drugs if standing else _indexed(drugs, pl.concat(hashed), sources)
-    return index.with_columns(pl.concat(lengths))
+    return Graph(index.with_columns(pl.concat(lengths)), digest)
+
+
+def _compiled_lines() -> ModuleType:
+    from drugmentions.graph import compiled_lines  # noqa: PLC0415  # of an extra
+
+    return compiled_lines
 
 
 def _mentions_of(bucket: _Bucket) -> int:
     return int(bucket.anew["len"].sum()) + int(bucket.copied["len"].sum())
 
 
-def _encoded_anew(bucket: _Bucket, sources: Sequence[str], hashed: list[pl.DataFrame]) -> _Written:
+def _encoded_anew(bucket: _Bucket, sources: Sequence[str], hashed: list[pl.DataFrame], *, compiled: bool) -> _Written:
     """The lines and rows of drugs whose mentions are sorted and encoded now, and `_hashed` on the way."""
     drugs = bucket.anew
     mentions = collect_picked(bucket.mentions)
@@ -157,9 +180,12 @@ def _encoded_anew(bucket: _Bucket, sources: Sequence[str], hashed: list[pl.DataF
     hashed.append(_hashed(mentions.lazy()).collect().with_columns(names))
     ordered = encoding.ordered_mentions(mentions, drugs)
     del mentions  # or they wait here until their lines are made
-    if drugs.height == 1 and bucket.copied.is_empty() and ordered.height > encoding.PIECE:
-        return _Written(encoding.as_table(ordered, drugs), partial(encoding.write_pieces, ordered, drugs, sources))
-    return _Written(encoding.as_table(ordered, drugs), encoding.drug_lines(ordered, drugs, sources))
+    table, write = encoding.as_table(ordered, drugs), None
+    if bucket.copied.is_empty() and compiled and ordered.height:
+        write = _compiled_lines().line_writer(ordered, drugs, sources)
+    elif bucket.copied.is_empty() and drugs.height == 1 and ordered.height > encoding.PIECE:
+        write = partial(encoding.write_pieces, ordered, drugs, sources)
+    return _Written(table, write or encoding.drug_lines(ordered, drugs, sources))
 
 
 def _copied(drugs: pl.DataFrame, standing: Standing) -> _Written:
@@ -209,15 +235,15 @@ def _with_standing(drugs: pl.DataFrame, standing: Standing | None) -> pl.DataFra
     return placed.join(stands, on=["drug", "one", "two"], how="left", maintain_order="left")
 
 
-def _write_lines(lines: pl.Series | Callable[[BinaryIO], None], file: BinaryIO) -> pl.Series:
+def _write_lines(lines: pl.Series | Callable[[BinaryIO], pl.Series], file: BinaryIO) -> pl.Series:
     """Write lines as they are, with what goes between two of them; returns the bytes of each."""
     if callable(lines):
-        at = file.tell()
-        lines(file)
-        return pl.Series("bytes", [file.tell() - at], dtype=pl.Int64)
-    for some, end in ((lines.head(-1), BETWEEN.decode()), (lines.tail(1), "")):
-        some.to_frame().write_csv(file, include_header=False, quote_style="never", line_terminator=end)
-    return lines.str.len_bytes().cast(pl.Int64).alias("bytes")
+        sizes = lines(file)
+    else:
+        for some, end in ((lines.head(-1), BETWEEN.decode()), (lines.tail(1), "")):
+            some.to_frame().write_csv(file, include_header=False, quote_style="never", line_terminator=end)
+        sizes = lines.str.len_bytes()
+    return sizes.cast(pl.Int64).alias("bytes")
 
 
 def _with_buckets(drugs: pl.DataFrame) -> pl.DataFrame:

@@ -1,15 +1,15 @@
 """Find a lexicon's terms in titles by the compiled loop of `kernel.py`; needs numba, of the extra `fast`."""
 
 import sys
-from collections.abc import Iterator
 from threading import Lock
 from typing import Final
 
-import nanoarrow
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from drugmentions.arrow import joined, running, texts_of
+from drugmentions.compiled import Texts
 from drugmentions.matching import kernel
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.matching.normalise import GAP_SIGNS, normal_characters_expr
@@ -58,16 +58,16 @@ class Finder:
         """What stands in the titles that are searched here, as `Matcher.find_spans` says it; and the rows of others."""
         found = [_NO_SPANS]
         left, first = [pl.Series(dtype=pl.UInt32)], 0
-        for views, buffers in _arrow_of(titles):
-            spans, others = self._find(kernel.Titles(views, _addresses(buffers)))
+        for texts, _ in texts_of(titles):
+            spans, others = self._find(texts)
             found.append(spans.with_columns(pl.col("title") + first))
             left.append(others + first)
-            first += len(views)
+            first += len(texts.views)
         spans = pl.concat(found)
         names = self._names[spans["term"]]
         return spans.select(pl.col("title").alias("row"), names["drug"], "start", "end", names["term"]), pl.concat(left)
 
-    def _find(self, titles: kernel.Titles) -> tuple[pl.DataFrame, pl.Series]:
+    def _find(self, titles: Texts) -> tuple[pl.DataFrame, pl.Series]:
         """Spans in an array of titles, sorted: `title, start, end, term`; and the titles that aren't searched here."""
         count = len(titles.views)
         asked, state = np.arange(count), np.zeros(count, np.uint8)
@@ -103,24 +103,11 @@ def _with(known: kernel.Characters, codes: NDArray[np.int64]) -> kernel.Characte
     for kind, sign in _KINDS.items():
         characters = characters.str.replace_all(kind, sign)
     kinds, sizes, places = known.kinds.copy(), known.sizes.copy(), known.places.copy()
-    text, running = _joined(normal)
-    kinds[codes] = _joined(characters)[0]
-    sizes[codes] = np.diff(running)
-    places[codes] = len(known.texts) + running[:-1]
+    text, starts = joined(normal)
+    kinds[codes] = joined(characters)[0]
+    sizes[codes] = np.diff(starts)
+    places[codes] = len(known.texts) + starts[:-1]
     return kernel.Characters(kinds, sizes, places, np.concatenate([known.texts, text]))
-
-
-def _arrow_of(texts: pl.Series) -> Iterator[tuple[NDArray[np.uint32], list[NDArray[np.uint8]]]]:
-    """The string views and the buffers of texts, where Polars holds them; a null is an empty text."""
-    for chunk in nanoarrow.c_array_stream(texts.fill_null("")):
-        view = chunk.view()
-        first, *buffers = (np.frombuffer(view.buffer(nth), np.uint8) for nth in range(1, view.n_buffers - 1))
-        views = first.view(np.uint32).reshape(-1, 4)[chunk.offset : chunk.offset + chunk.length]
-        yield views, buffers
-
-
-def _addresses(buffers: list[NDArray[np.uint8]]) -> NDArray[np.int64]:
-    return np.array([buffer.ctypes.data for buffer in buffers], np.int64)
 
 
 def _room_for(titles: int) -> kernel.Spans:
@@ -152,14 +139,14 @@ def _tables_of(lexicon: Lexicon, ranked: pl.DataFrame) -> kernel.Tables:
     columns: dict[int, ArrayLike] = {
         kernel.POSITION: forms["position"],
         kernel.COUNT: forms["count"],
-        kernel.LETTERS: words.places[_running(forms["count"])[:-1]],
+        kernel.LETTERS: words.places[running(forms["count"])[:-1]],
         kernel.FLAGS: kernel.SHORT * forms["short"].cast(pl.Int32)
         + kernel.TAKES_SALTS * forms["takes_salts"].cast(pl.Int32)
         + kernel.LAST * pl.Series(np.append(hashes[1:] != hashes[:-1], True), dtype=pl.Int32),
         kernel.TERM: of_form["term"],
         kernel.DRUG: of_form["drug"],
         kernel.TERMS: of_form["terms"],
-        kernel.TERMS_FROM: _running(of_form["terms"])[:-1],
+        kernel.TERMS_FROM: running(of_form["terms"])[:-1],
     }
     return kernel.Tables(
         letters=words.letters,
@@ -180,18 +167,7 @@ def _words_of(words: pl.Series, allowed: NDArray[np.uint16] | None = None) -> ke
     signs = np.zeros(len(words), np.uint16)
     if allowed is not None:
         signs[: len(allowed)] = allowed
-    return kernel.words_of(*_joined(words), signs)
-
-
-def _joined(words: pl.Series) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The bytes of all words, and where each starts and the last one ends."""
-    text = words.str.join("").cast(pl.Binary).item() if len(words) else b""
-    return np.frombuffer(text, np.uint8), _running(words.str.len_bytes())
-
-
-def _running(lengths: pl.Series) -> NDArray[np.int64]:
-    """Running sums, from 0 on."""
-    return np.concatenate([np.zeros(1, np.int64), lengths.cast(pl.Int64).cum_sum().to_numpy()])
+    return kernel.words_of(*joined(words), signs)
 
 
 def _allowed(gaps: pl.Series) -> NDArray[np.uint16]:
@@ -205,7 +181,7 @@ def _allowed(gaps: pl.Series) -> NDArray[np.uint16]:
 
 
 def _beside() -> kernel.Beside:
-    words, starts = _joined(pl.Series([*RADICAL_ENDINGS, *PARENT_ENDINGS, *NOT_BEFORE]))
+    words, starts = joined(pl.Series([*RADICAL_ENDINGS, *PARENT_ENDINGS, *NOT_BEFORE]))
     parents = len(RADICAL_ENDINGS)
     not_before = parents + len(PARENT_ENDINGS)
     return kernel.Beside(words, starts[: parents + 1], starts[parents : not_before + 1], starts[not_before:])

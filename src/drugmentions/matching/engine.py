@@ -86,9 +86,9 @@ class Matcher:
         if self._is_compiled:
             self._started()
 
-    def can_compile(self) -> bool:
-        """Whether compiled code may read files: what searches titles is compiled, too, if that works here."""
-        return self._is_compiled and not self.trouble
+    def can_compile(self, rows: int = 0) -> bool:
+        """Whether compiled code may do more than search, as it starts anyway, or there is much to do: so many rows."""
+        return self._takes_compiled(rows) and not self.trouble
 
     def find_mentions(self, publications: pl.LazyFrame, column: str = "title") -> pl.LazyFrame:
         """Join each publication to the drugs that its `column` mentions: see `find_mentions`."""
@@ -124,7 +124,11 @@ class Matcher:
 
     @property
     def _is_compiled(self) -> bool:
-        return self._engine == "compiled" or (self._engine == "auto" and self._is_many and _has_compiler())
+        return self._takes_compiled(0)
+
+    def _takes_compiled(self, rows: int) -> bool:
+        is_many = self._is_many or rows >= WORTH_COMPILING
+        return self._engine == "compiled" or (self._engine == "auto" and is_many and _has_compiler())
 
     def _started(self) -> "Finder | None":
         """The compiled engine, once it has started; None where `auto` finds that it doesn't work here."""

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from drugmentions.compiled import Bytes, Int, Places, Words, bits_of, compiled, load, lowest
+from drugmentions.compiled import HELD, Bytes, Int, Places, Texts, Words, bits_of, compiled, load, lowest
 
 LONGEST_TITLE: Final = (1 << 16) - 1
 """Bytes that a title may have here: places in it take 16 bits."""
@@ -92,13 +92,6 @@ class Beside(NamedTuple):
     radicals: Places
     parents: Places
     not_before: Places
-
-
-class Titles(NamedTuple):
-    """An Arrow array of string views without nulls. buffers: the addresses of its texts."""
-
-    views: NDArray[np.uint32]
-    buffers: Places
 
 
 class Characters(NamedTuple):
@@ -270,14 +263,14 @@ def _sieve_bit(letters: np.uint64, size: Int, sieve: Words) -> np.uint64:
 
 
 @compiled
-def _copy(titles: Titles, title: Int, words: Words) -> None:
+def _copy(titles: Texts, title: Int, words: Words) -> None:
     """Copy the bytes of a title."""
     view = titles.views[title]
     length = np.int64(view[0])
     count = length >> 3
     for word in range(count, _padded(length) >> 3):
         words[word] = _ZERO
-    if length <= 12:  # it stands in the view itself
+    if length <= HELD:  # it stands in the view itself
         words[0] = np.uint64(view[1]) | np.uint64(view[2]) << _32
         words[1] = np.uint64(view[3])
         return
@@ -679,7 +672,7 @@ def _find_spans(of_tokens: OfTokens, count: Int, tables: Tables, longest: Int) -
 
 @compiled
 def search(
-    titles: Titles,
+    titles: Texts,
     asked: Places,
     characters: Characters,
     tables: Tables,

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drugmentions.compiled import Bytes, Int, Places, Words, bits_of, compiled, load, lowest
+from drugmentions.compiled import HELD, Bytes, Int, Places, Words, bits_of, compiled, load, lowest
 
 UNCLEAN: Final = -1
 """What `cut_lines` says of lines that are not to be cut."""
@@ -23,7 +23,7 @@ _NEWLINE, _RETURN, _BLANK, _QUOTE, _BACKSLASH = (ord(sign) for sign in '\n\r "\\
 _BEYOND_ASCII = 0x80
 _ZERO, _ONE, _3, _32 = (np.uint64(n) for n in (0, 1, 3, 32))
 _ALL, _FIRST = ~_ZERO, np.uint64(0xFFFFFFFF)
-_HELD, _PREFIX = 12, 4  # bytes of a text that a view holds, and of those of a longer one
+_PREFIX = 4  # bytes that a view holds of a text that it doesn't hold
 
 
 @compiled
@@ -149,6 +149,6 @@ def view_cells(text: Int, starts: NDArray[np.int32], ends: NDArray[np.int32], vi
         first, second = load(text + start) & _FIRST, np.uint64(start) << _32
         if size <= _PREFIX:
             first, second = first & ~(_ALL << (np.uint64(size) << _3)), _ZERO
-        elif size <= _HELD:
-            second = load(text + start + _PREFIX) & _ALL >> (np.uint64(_HELD - size) << _3)
+        elif size <= HELD:
+            second = load(text + start + _PREFIX) & _ALL >> (np.uint64(HELD - size) << _3)
         views[2 * line], views[2 * line + 1] = np.uint64(size) | first << _32, second
