@@ -44,8 +44,8 @@ def scan_mentions(parts: Sequence[Parts]) -> pl.LazyFrame:
 class Assembled(NamedTuple):
     """What the outputs hold.
 
-    drugs: those of the graph (`Graph.drugs`); None if the graph stayed. outputs: the files that were written, described,
-    and with their fingerprints, before anyone could change them.
+    drugs: those of the graph (`Graph.drugs`); None if it stayed. outputs: the files that were written, described, and
+    with their fingerprints, before anyone could change them.
     """
 
     counts: dict[str, int]

@@ -18,7 +18,7 @@ GROUP: Final = 5_000
 """Mentions whose first and last drug the file knows: what is read at least."""
 COMPRESSION: Final = "uncompressed"
 """Of parts: lz4 takes a tenth of a run, to save a third of their size."""
-_SMALL: Final = {"drug", "atccode", "source", "journal_kind", "date", "found_in"}
+_SMALL: Final = {"drug", "atccode", "source", "journal_kind", "date", "found_in", "file"}
 """Columns of texts that are short, or the same in many rows."""
 
 

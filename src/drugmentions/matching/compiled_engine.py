@@ -172,12 +172,14 @@ def _words_of(words: pl.Series, allowed: NDArray[np.uint16] | None = None) -> ke
 
 def _allowed(gaps: pl.Series) -> NDArray[np.uint16]:
     """For each token of each form the signs that the gap behind it may hold, as bits; for the last one none."""
-    gap = pl.col("gap")
-    bits = [
-        pl.when(gap.str.contains(sign, literal=True)).then(1 << bit).otherwise(0) for bit, sign in enumerate(GAP_SIGNS)
+    behind = gaps.to_frame("gap").select(pl.concat_list("gap", pl.lit("")).explode()).to_series()
+    signs = np.zeros(len(behind), np.uint16)
+    some = (behind != "").to_numpy()
+    held = [
+        behind.filter(some).str.contains(sign, literal=True).to_numpy() << bit for bit, sign in enumerate(GAP_SIGNS)
     ]
-    behind = gaps.to_frame("gap").select(pl.concat_list("gap", pl.lit("")).explode())
-    return behind.select(pl.sum_horizontal(bits).cast(pl.UInt16)).to_series().to_numpy()
+    signs[some] = np.sum(held, axis=0)
+    return signs
 
 
 def _beside() -> kernel.Beside:

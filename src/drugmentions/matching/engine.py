@@ -158,8 +158,9 @@ class Matcher:
 
     def _match_slice(self, batch: pl.DataFrame, column: str) -> pl.DataFrame:
         found = self.find_spans(batch[column])
-        span = pl.struct("start", "end", "term")
-        grouped = found.group_by("row", "drug", maintain_order=True).agg(spans=span)
+        is_other = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in ("row", "drug"))
+        pairs = found.with_columns(pair=is_other.cum_sum().set_sorted()).group_by("pair", maintain_order=True)
+        grouped = pairs.agg(pl.col("row", "drug").first(), spans=pl.struct("start", "end", "term"))
         return batch[grouped["row"]].with_columns(grouped["drug"], grouped["spans"].cast(SPANS))
 
 

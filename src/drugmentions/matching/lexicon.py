@@ -61,7 +61,6 @@ def build_lexicon(lists: pl.DataFrame, rules: Rules = PLAIN) -> Lexicon:
     usable = names.filter(~pl.col("dropped"))
     forms = _forms(usable, rules)
     terms = _terms_of_forms(usable, forms)
-    found_by = f"{terms.write_ndjson()}{forms.select('tokens', 'gaps').write_ndjson()}{rules.on_titles()}"
     return Lexicon(
         drugs=drugs,
         terms=terms,
@@ -69,8 +68,19 @@ def build_lexicon(lists: pl.DataFrame, rules: Rules = PLAIN) -> Lexicon:
         anchors=_anchors(forms),
         names=names,
         rules=rules.on_titles(),
-        digest=xxhash.xxh3_64_hexdigest(found_by.encode()),
+        digest=_digest(terms, forms, rules.on_titles()),
     )
+
+
+def _digest(terms: pl.DataFrame, forms: pl.DataFrame, rules: MatchRules) -> str:
+    """Digest of what mentions are found by: of each column its texts, one behind the other, and their sizes."""
+    digest = xxhash.xxh3_64(repr(rules).encode())
+    lists = (some for name in ("tokens", "gaps") for some in (forms[name].list.len(), forms[name].explode()))
+    for column in (*terms, *lists):
+        texts = column.cast(pl.String)
+        sizes = texts.str.len_bytes().cast(pl.String)
+        digest.update("\n".join([*sizes.str.join(","), *texts.str.join(""), ""]).encode())
+    return digest.hexdigest()
 
 
 def _forms(usable: pl.DataFrame, rules: Rules) -> pl.DataFrame:

@@ -1,5 +1,7 @@
 """The names of drug lists, and what the rules make of them: dropped, changed, or listed in another form as well."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import polars as pl
@@ -58,13 +60,11 @@ def read_names(entries: pl.DataFrame, drugs: pl.DataFrame, rules: Rules) -> pl.D
     """
     names = _listed(entries, drugs).pipe(_trimmed, rules).pipe(_with_forms)
     if rules.salts:
-        names = pl.concat(
-            [names, _without_salts(names, rules), _acids_and_salts(names, rules), _of_sodium(names, rules)]
-        )
+        names = _with_more(names, rules, _without_salts, _acids_and_salts, _of_sodium)
     if rules.spelling:
         names = pl.concat([names, _respelled(names)])
         names = pl.concat([names, *_recoded(names)])
-        names = pl.concat([names, _with_other_ends(names, rules), _without_letters(names, rules)])
+        names = _with_more(names, rules, _with_other_ends, _without_letters)
     names = names.with_columns(key=_NORMAL + pl.lit("|") + pl.col("gaps").list.join("|"))
     own = names.filter(pl.col("added").is_null())
     added = names.filter(pl.col("added").is_not_null()).unique(["drug", "term", "is_name", "key"], keep="first")
@@ -77,6 +77,15 @@ def read_names(entries: pl.DataFrame, drugs: pl.DataFrame, rules: Rules) -> pl.D
         .sort("drug", "term", "is_name", "key")
         .collect()
     )
+
+
+def _with_more(
+    names: pl.DataFrame, rules: Rules, *makers: Callable[[pl.DataFrame, Rules], pl.DataFrame]
+) -> pl.DataFrame:
+    """The names, and what each of the makers makes of them; they work side by side."""
+    with ThreadPoolExecutor() as pool:
+        made = [names, *pool.map(lambda maker: maker(names, rules), makers)]
+    return pl.concat(made)
 
 
 def _listed(entries: pl.DataFrame, drugs: pl.DataFrame) -> pl.DataFrame:
@@ -196,18 +205,13 @@ def _respelled(names: pl.DataFrame) -> pl.DataFrame:
 
 def _recoded(names: pl.DataFrame) -> list[pl.DataFrame]:
     """Research codes, few letters and many digits, in one token for those in two (`FK-506`, `FK506`), and back."""
-    joined = names.with_columns(
-        normal=_NORMAL.str.replace(rf"^({CODE_LETTERS}) ({CODE_DIGITS})$", "$1$2"), gaps=pl.lit([], pl.List(pl.String))
-    )
-    split = names.with_columns(
-        normal=_NORMAL.str.replace(rf"^({CODE_LETTERS})({CODE_DIGITS})$", "$1 $2"), gaps=pl.lit([""])
-    )
+    in_two, in_one = (rf"^({CODE_LETTERS}){gap}({CODE_DIGITS})$" for gap in (" ", ""))
+    ways: tuple[tuple[str, str, list[str]], ...] = ((in_two, "$1$2", []), (in_one, "$1 $2", [""]))
     return [
-        pl.concat([names.select(was="normal"), codes], how="horizontal")
-        .filter(pl.col("was") != _NORMAL)
-        .drop("was")
-        .with_columns(pl.col("gaps").cast(pl.List(pl.String)), added=pl.lit("spelling"))
-        for codes in (joined, split)
+        names.filter(_NORMAL.str.contains(old)).with_columns(
+            normal=_NORMAL.str.replace(old, new), gaps=pl.lit(gaps, pl.List(pl.String)), added=pl.lit("spelling")
+        )
+        for old, new, gaps in ways
     ]
 
 
