@@ -84,8 +84,8 @@ def _with_more(
 ) -> pl.DataFrame:
     """The names, and what each of the makers makes of them; they work side by side."""
     with ThreadPoolExecutor() as pool:
-        made = [names, *pool.map(lambda maker: maker(names, rules), makers)]
-    return pl.concat(made)
+        more: list[pl.DataFrame] = list(pool.map(lambda maker: maker(names, rules), makers))
+    return pl.concat([names, *more])
 
 
 def _listed(entries: pl.DataFrame, drugs: pl.DataFrame) -> pl.DataFrame:
