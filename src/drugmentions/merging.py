@@ -19,8 +19,8 @@ from drugmentions.matching.normalise import normal_form_expr
 from drugmentions.model import PUBLICATION, VERSION_UNIT
 from drugmentions.text import journal_key_expr
 
-BUCKET: Final = 4_000_000
-"""Records whose ids are compared at a time: some 100 MB of hashes."""
+BUCKET: Final = 16_000_000
+"""Records whose ids are compared at a time: some 300 MB of hashes. All ids are read as often as there are buckets."""
 
 _KEY: Final = ["file", "record"]
 _CONTENT: Final = ["source", "title", "official_title", "journal", "journal_kind", "date", "retracted"]

@@ -21,8 +21,11 @@ from drugmentions.graph.form import BETWEEN, HEAD, TAIL
 from drugmentions.model import MENTION, Fingerprint
 from drugmentions.sorted_runs import collect_picked, of_drugs, sink_runs
 
-BUCKET: Final = 80_000
-"""Mentions that are sorted at a time, if no drug has more: some 100 MB. A drug's mentions are never parted."""
+BUCKET: Final = 160_000
+"""Mentions that are sorted at a time, if no drug has more: some 200 MB. A drug's mentions are never parted.
+
+Of each run so many are read as their groups hold: smaller buckets read more of them twice.
+"""
 FEW: Final = 4
 """So many buckets at most are filtered out of mentions that aren't in long runs sorted by drug."""
 _ROW_GROUP: Final = 50_000
