@@ -219,15 +219,16 @@ def test_drugs_that_stand_are_not_encoded_again(write: Writer, monkeypatch: pyte
     standing: list[Standing] = []
     write(rows, standing=standing)
     encoded: list[list[str]] = []
-    lines = encoding.drug_lines
+    as_table = encoding.as_table
 
-    def noted(ordered: pl.DataFrame, drugs: pl.DataFrame, sources: Any) -> pl.Series:
+    def noted(ordered: pl.DataFrame, drugs: pl.DataFrame) -> pl.DataFrame:
         encoded.append(drugs["drug"].to_list())
-        return lines(ordered, drugs, sources)
+        return as_table(ordered, drugs)
 
-    monkeypatch.setattr(encoding, "drug_lines", noted)
-    write([*rows, mention("β-carotene", id="3")], standing=standing)
-    assert encoded == [["β-carotene"]]
+    monkeypatch.setattr(encoding, "as_table", noted)
+    for number in ("3", "4"):
+        write([*rows, mention("β-carotene", id=number)], standing=standing)
+    assert encoded == [["β-carotene"]] * 2
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

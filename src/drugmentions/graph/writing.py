@@ -6,6 +6,7 @@ Python joins and writes whole buckets of drugs.
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO, Final, NamedTuple, cast
@@ -183,12 +184,16 @@ def _encoded_anew(bucket: _Bucket, sources: Sequence[str], hashed: list[pl.DataF
     hashed.append(_hashed(mentions.lazy()).collect().with_columns(names))
     ordered = encoding.ordered_mentions(mentions, drugs)
     del mentions  # or they wait here until their lines are made
-    table, write = encoding.as_table(ordered, drugs), None
-    if bucket.copied.is_empty() and compiled and ordered.height:
-        write = _compiled_lines().line_writer(ordered, drugs, sources)
+    table, lines = encoding.as_table(ordered, drugs), None
+    if compiled and ordered.height:
+        lines = _compiled_lines().line_writer(ordered, drugs, sources)
     elif bucket.copied.is_empty() and drugs.height == 1 and ordered.height > encoding.PIECE:
-        write = partial(encoding.write_pieces, ordered, drugs, sources)
-    return _Written(table, write or encoding.drug_lines(ordered, drugs, sources))
+        lines = partial(encoding.write_pieces, ordered, drugs, sources)
+    if lines and bucket.copied.height:  # which are to stand between these
+        text = BytesIO()
+        lines(text)
+        return _Written(table, _lines_of(text.getvalue()))
+    return _Written(table, lines or encoding.drug_lines(ordered, drugs, sources))
 
 
 def _copied(drugs: pl.DataFrame, standing: Standing) -> _Written:
@@ -202,11 +207,15 @@ def _copied(drugs: pl.DataFrame, standing: Standing) -> _Written:
     ).row(0)
     with standing.graph.open("rb") as file:
         file.seek(start)
-        stretch = pl.Series([file.read(end - start)], dtype=pl.Binary).cast(pl.String)
-    lines = stretch.str.split(BETWEEN.decode()).explode()
+        lines = _lines_of(file.read(end - start))
     stretch_rows = pl.scan_parquet(standing.table, glob=False).slice(first, last - first)
     rows = of_drugs(stretch_rows, drugs["drug"], whole_range=False)
     return _Written(collect_picked(rows), lines.gather(drugs["line"] - line))
+
+
+def _lines_of(text: bytes) -> pl.Series:
+    """Lines, of a text in which BETWEEN stands between two."""
+    return pl.Series([text], dtype=pl.Binary).cast(pl.String).str.split(BETWEEN.decode()).explode()
 
 
 def _combined(bucket: _Bucket, anew: _Written, copied: _Written) -> _Written:
