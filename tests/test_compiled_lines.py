@@ -1,17 +1,22 @@
 """Lines of the graph by compiled code: the bytes that Polars gives, whatever stands in them, and whatever room is."""
 
 import ctypes
+import subprocess
+import sys
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from drugmentions.compiled import Int
+from drugmentions.compiled import _type_of as type_of
 from drugmentions.graph import compiled_lines, encoding, lines_kernel
 from drugmentions.graph.compiled_lines import can_encode, line_writer
 from drugmentions.graph.form import BETWEEN
@@ -99,7 +104,23 @@ def test_room_that_ends_anywhere_in_a_mention(no_room: None, sign: str) -> None:
 
 
 def test_many_mentions_in_usual_room() -> None:
-    check_same([{"id": str(nth), "title": "a title " * (nth % 7), "journal": str(nth % 3)} for nth in range(9_999)])
+    check_same([{"id": str(nth), "title": "a title " * (nth % 7), "journal": str(nth % 3)} for nth in range(30_000)])
+
+
+def test_one_code_for_all_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = sorted_rows([{"title": f"{nth}", "journal": "J", "date": "2020"} for nth in range(9)])
+    frames = [usual, pl.concat([usual.head(1), usual.tail(-1)], rechunk=False), sorted_rows([{"title": "no journal"}])]
+    assert [frame.n_chunks() for frame in frames] == [1, 2, 1]
+    encode, types = lines_kernel.encode, set()
+
+    def noted(*arguments: Any) -> Any:
+        types.add("".join(map(type_of, arguments)))
+        return encode(*arguments)
+
+    monkeypatch.setattr(lines_kernel, "encode", noted)
+    assert [written(frame) for frame in frames[1:2]] == [written(usual)]
+    written(frames[2])
+    assert len(types) == 1
 
 
 def test_it_works_here() -> None:
@@ -117,3 +138,37 @@ def test_where_it_raises_polars_encodes(monkeypatch: pytest.MonkeyPatch) -> None
 def test_where_it_writes_something_else_polars_encodes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled_lines, "_ENDS", ["]", "]", "]", "]"])
     assert not can_encode.__wrapped__()
+
+
+SCRIPT = """
+import sys
+if lacks := "{lacks}":
+    sys.modules[lacks] = None
+else:
+    from drugmentions.graph import compiled_lines
+    line_writer = compiled_lines.line_writer
+    compiled_lines.can_encode()
+    compiled_lines.line_writer = lambda *arguments: print("encoded") or line_writer(*arguments)
+import drugmentions
+from drugmentions.graph import writing
+from drugmentions.matching import engine
+engine.WORTH_COMPILING = 1
+drugmentions.run(sys.argv[1], out=sys.argv[2])
+print(bool(writing._compiled_lines()))
+"""
+
+
+@pytest.mark.parametrize("lacks", ["", "llvmlite", "nanoarrow"])
+def test_a_run_takes_compiled_code_where_it_can_be_imported(lacks: str, tmp_path: Path) -> None:
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    (data / "drugs.csv").write_text("atccode,drug\nA,ethanol\nB,atropine\n")
+    rows = [
+        f"{nth},Ethanol and {'atropine' if nth % 2 else 'something else'} {nth:99d},1/1/2020,J" for nth in range(9_999)
+    ]
+    (data / "pubmed.csv").write_text("\n".join(["id,title,date,journal", *rows]))
+    script = SCRIPT.format(lacks=lacks)
+    done = subprocess.run([sys.executable, "-c", script, data, out], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("False\n" if lacks else "encoded\nTrue\n", 0), done.stderr
+    drugs = orjson.loads((out / "graph.json").read_bytes())["drugs"]
+    assert [len(drug["mentions"]["pubmed"]) for drug in drugs] == [4_999, 9_999]

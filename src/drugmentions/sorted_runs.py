@@ -19,7 +19,7 @@ GROUP: Final = 5_000
 COMPRESSION: Final = "uncompressed"
 """Of parts: lz4 takes a tenth of a run, to save a third of their size."""
 _SMALL: Final = {"drug", "atccode", "source", "journal_kind", "date", "found_in", "file"}
-"""Columns of texts that are short, or the same in many rows."""
+"""Columns of texts that are short, or the same in many rows, but for files of one record each: names of files alone."""
 
 
 def sink_runs(batches: Iterable[pl.DataFrame], schema: pl.Schema, path: Path) -> None:

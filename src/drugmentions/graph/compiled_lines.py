@@ -21,17 +21,17 @@ _ROOM: Final = 1 << 20
 def line_writer(ordered: pl.DataFrame, drugs: pl.DataFrame, sources: Sequence[str]) -> Callable[[BinaryIO], pl.Series]:
     """What writes the lines of drugs, in their order, with BETWEEN between two; it returns the bytes of each.
 
-    `ordered`: their mentions, one or more, as `encoding.ordered_mentions` sorts them.
+    `ordered`: their mentions, one or more, all with a title, as `encoding.ordered_mentions` sorts them.
     """
-    held: list[Bytes] = []
+    held: list[Bytes] = []  # whose addresses are handed on
 
     def pieces(texts: pl.Series) -> Pieces:
         made, letters = pieces_of(texts)
         held.append(letters)
         return made
 
-    def texts(texts: pl.Series) -> Texts:
-        ((made, memory),) = texts_of(texts.rechunk())
+    def texts(column: pl.Series) -> Texts:
+        ((made, memory),) = texts_of(column.rechunk())
         held.extend(memory)
         return made
 
@@ -59,7 +59,7 @@ def line_writer(ordered: pl.DataFrame, drugs: pl.DataFrame, sources: Sequence[st
                 file.write(room[:size].data)
             else:  # a title that needs more
                 room = np.empty(2 * len(room), np.uint8)
-        held.clear()  # what was needed until now
+        assert held  # noqa: S101  # it lives as long as this function
         return pl.Series(sizes)
 
     return write
@@ -73,8 +73,8 @@ def _pairs(key: str, rows: pl.DataFrame) -> pl.Series:
 
 
 def _codes(values: pl.Series) -> lines_kernel.Codes:
-    """The places of an Enum's values, from 1 on; a null is 0."""
-    return (values.to_physical().cast(pl.Int32) + 1).fill_null(0).to_numpy()
+    """The places of an Enum's values, from 1 on; a null is 0. Writable, as other arrays would need other code."""
+    return (values.to_physical().cast(pl.Int32) + 1).fill_null(0).to_numpy(writable=True)
 
 
 def _rows(rows: pl.DataFrame, names: Sequence[str]) -> lines_kernel.Rows:
@@ -86,7 +86,7 @@ def _rows(rows: pl.DataFrame, names: Sequence[str]) -> lines_kernel.Rows:
         sources=_codes(rows["source"]),
         journals=_codes(rows["journal"]),
         dates=_codes(rows["date"]),
-        ends=rows.select(unusual.cast(pl.Int32)).to_series().to_numpy(),
+        ends=rows.select(unusual.cast(pl.Int32)).to_series().to_numpy(writable=True),
     )
 
 

@@ -25,7 +25,8 @@ from drugmentions.sorted_runs import collect_picked, of_drugs, sink_runs
 BUCKET: Final = 160_000
 """Mentions that are sorted at a time, if no drug has more: some 200 MB. A drug's mentions are never parted.
 
-Of each run so many are read as their groups hold: smaller buckets read more of them twice.
+Of each run as many are read as its groups hold, so that smaller buckets read more of them twice. Where some are copied,
+which takes room for the stretch that they stand in, buckets have half as many.
 """
 FEW: Final = 4
 """So many buckets at most are filtered out of mentions that aren't in long runs sorted by drug."""
@@ -129,15 +130,16 @@ def write_graph(
     `sorted_runs`. compiled: whether compiled code encodes lines, if it can here. The JSON is the same to the byte, the
     table in rows and order, whatever order the mentions come in, and whatever is copied or compiled.
     """
-    placed = _with_buckets(_with_standing(drugs, standing))
+    placed = _with_buckets(_with_standing(drugs, standing), BUCKET // 2 if standing else BUCKET)
     if not in_runs and placed["bucket"].n_unique() > FEW:
         mentions = _in_runs(mentions, placed, scratch / "runs.parquet")
     buckets = _by_bucket(mentions, placed)
     lengths = [pl.Series("bytes", dtype=pl.Int64)]
     hashed = [_hashed(mentions.clear()).collect()]
     digest = ""
-    compiled = compiled and _compiled_lines().can_encode()
-    encode_anew = partial(_encoded_anew, sources=sources, hashed=hashed, compiled=compiled)
+    encode_anew = partial(
+        _encoded_anew, sources=sources, hashed=hashed, compiled_lines=_compiled_lines() if compiled else None
+    )
 
     def encode(bucket: _Bucket) -> _Written:
         if standing is None or bucket.copied.is_empty():
@@ -155,8 +157,10 @@ def write_graph(
                 file.write(between)
                 lengths.append(_write_lines(written.lines, file))
                 between = BETWEEN
-                yield written.table
-                del written  # or what it holds waits here while the next is made
+                table = written.table
+                del written  # or what its lines hold waits here until the table is taken
+                yield table
+                del table  # or it waits here while the next is made
             file.write(TAIL)
             digest = direct.finish()
 
@@ -166,17 +170,22 @@ def write_graph(
     return Graph(index.with_columns(pl.concat(lengths)), digest)
 
 
-def _compiled_lines() -> ModuleType:
-    from drugmentions.graph import compiled_lines  # noqa: PLC0415  # of an extra
-
-    return compiled_lines
+def _compiled_lines() -> ModuleType | None:
+    """What encodes lines by compiled code, if that works here."""
+    try:
+        from drugmentions.graph import compiled_lines  # noqa: PLC0415  # of an extra
+    except Exception:  # noqa: BLE001  # whatever it is, Polars encodes the same
+        return None
+    return compiled_lines if compiled_lines.can_encode() else None
 
 
 def _mentions_of(bucket: _Bucket) -> int:
     return int(bucket.anew["len"].sum()) + int(bucket.copied["len"].sum())
 
 
-def _encoded_anew(bucket: _Bucket, sources: Sequence[str], hashed: list[pl.DataFrame], *, compiled: bool) -> _Written:
+def _encoded_anew(
+    bucket: _Bucket, sources: Sequence[str], hashed: list[pl.DataFrame], compiled_lines: ModuleType | None
+) -> _Written:
     """The lines and rows of drugs whose mentions are sorted and encoded now, and `_hashed` on the way."""
     drugs = bucket.anew
     mentions = collect_picked(bucket.mentions)
@@ -185,8 +194,8 @@ def _encoded_anew(bucket: _Bucket, sources: Sequence[str], hashed: list[pl.DataF
     ordered = encoding.ordered_mentions(mentions, drugs)
     del mentions  # or they wait here until their lines are made
     table, lines = encoding.as_table(ordered, drugs), None
-    if compiled and ordered.height:
-        lines = _compiled_lines().line_writer(ordered, drugs, sources)
+    if compiled_lines and ordered.height:
+        lines = compiled_lines.line_writer(ordered, drugs, sources)
     elif bucket.copied.is_empty() and drugs.height == 1 and ordered.height > encoding.PIECE:
         lines = partial(encoding.write_pieces, ordered, drugs, sources)
     if lines and bucket.copied.height:  # which are to stand between these
@@ -222,7 +231,7 @@ def _combined(bucket: _Bucket, anew: _Written, copied: _Written) -> _Written:
     """What is encoded anew and what is copied, in the order of the drugs."""
     drugs = pl.concat([bucket.anew, bucket.copied])
     if callable(anew.lines) or callable(copied.lines):
-        raise TypeError("a drug of many mentions has a bucket for itself")
+        raise TypeError("lines that are to be written in another order")
     order = drugs["place"].arg_sort()
     by_name = pl.col("drug").cast(pl.Enum(drugs["drug"].gather(order)))
     table = pl.concat([anew.table, copied.table]).sort(by_name, maintain_order=True)
@@ -258,12 +267,12 @@ def _write_lines(lines: pl.Series | Callable[[BinaryIO], pl.Series], file: Binar
     return sizes.cast(pl.Int64).alias("bytes")
 
 
-def _with_buckets(drugs: pl.DataFrame) -> pl.DataFrame:
-    """Add to the drugs, by name, `bucket`: neighbours of some `BUCKET` mentions together."""
+def _with_buckets(drugs: pl.DataFrame, most: int) -> pl.DataFrame:
+    """Add to the drugs, by name, `bucket`: neighbours of some `most` mentions together."""
     own = pl.col("len")
     middle = own.cum_sum() - own // 2
-    large = pl.when(own >= BUCKET).then("drug")  # each has a bucket for itself
-    return drugs.with_columns(bucket=pl.struct(middle // BUCKET, large).rle_id())
+    large = pl.when(own >= most).then("drug")  # each has a bucket for itself
+    return drugs.with_columns(bucket=pl.struct(middle // most, large).rle_id())
 
 
 def _in_runs(mentions: pl.LazyFrame, drugs: pl.DataFrame, path: Path) -> pl.LazyFrame:

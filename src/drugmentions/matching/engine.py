@@ -21,7 +21,7 @@ Overlaps = Literal["longest", "all"]
 Engine = Literal["auto", "polars", "compiled"]
 
 WORTH_COMPILING: Final = 150_000
-"""Titles from which `auto` takes the compiled engine: below, starting it takes longer than it saves."""
+"""Titles, or mentions, from which `auto` takes compiled code: below, starting it takes longer than it saves."""
 _NEEDED: Final = {"numba": (0, 61), "nanoarrow": (0, 8)}
 """What the compiled engine takes, at least: earlier versions of nanoarrow end the process."""
 _SLICE: Final = 100_000

@@ -73,7 +73,7 @@ def build_lexicon(lists: pl.DataFrame, rules: Rules = PLAIN) -> Lexicon:
 
 
 def _digest(terms: pl.DataFrame, forms: pl.DataFrame, rules: MatchRules) -> str:
-    """Digest of what mentions are found by: of each column its texts, one behind the other, and their sizes."""
+    """Digest of what mentions are found by: of each column, none of which has nulls, the texts and their sizes."""
     digest = xxhash.xxh3_64(repr(rules).encode())
     lists = (some for name in ("tokens", "gaps") for some in (forms[name].list.len(), forms[name].explode()))
     for column in (*terms, *lists):

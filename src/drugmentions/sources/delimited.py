@@ -65,8 +65,10 @@ def _read_by_compiled_code(
     path: str, header: _Header, file: SourceFile, fields: Sequence[str], texts: Sequence[tuple[str, pl.Expr]]
 ) -> Reading | None:
     """The reading by compiled code, if that works here; collecting it checks the quoting, and counts the records."""
-    from drugmentions.sources.line_scan import can_scan, scan_lines  # noqa: PLC0415  # of an extra
-
+    try:
+        from drugmentions.sources.line_scan import can_scan, scan_lines  # noqa: PLC0415  # of an extra
+    except Exception:  # noqa: BLE001  # whatever it is, Polars reads the same
+        return None
     if not can_scan():
         return None
     read = {file.file: 0}
