@@ -104,7 +104,7 @@ def test_memory_of_children_counts_and_that_of_parents_does_not() -> None:
     del own
     assert 150 < timing.peak < 300
     assert timing.said == "said"
-    assert timing.seconds > 0.5 > timing.cpu > 0
+    assert 0 < timing.cpu < timing.seconds - 0.4  # the child sleeps for half a second
 
 
 def timing(seconds: float, cpu: float, peak: float) -> measuring.Timing:

@@ -55,7 +55,7 @@ NAMES = (
     "pubmed24n0002.csv",
 )
 
-WEEKS = 200 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 10
+WEEKS = 200 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 7
 
 records = st.fixed_dictionaries(
     {

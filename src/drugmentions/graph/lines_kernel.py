@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from drugmentions.compiled import HELD, WORD, Bytes, Int, Pieces, Places, Texts, compiled, load, store
+from drugmentions.compiled import HELD, WORD, Int, Pieces, Places, Texts, compiled, load, store
 
 SPONSOR: Final = 1
 RETRACTED: Final = 2
@@ -52,10 +52,10 @@ class Rows(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """What mentions have of their own. has_id: 0 where it is null."""
+    """What mentions have of their own. has_id: false where it is null."""
 
     ids: Texts
-    has_id: Bytes
+    has_id: NDArray[np.bool_]
     titles: Texts
 
 
