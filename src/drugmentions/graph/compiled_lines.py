@@ -1,7 +1,7 @@
 """Sorted mentions as lines of the graph, by compiled code: the same bytes as `encoding` gives; of the extra `fast`."""
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
 from typing import BinaryIO, Final, cast
 
@@ -36,7 +36,7 @@ def line_writer(ordered: pl.DataFrame, drugs: pl.DataFrame, sources: Sequence[st
         return made
 
     names = encoding.source_names(ordered, sources)
-    words = lines_kernel.Words(
+    phrases = lines_kernel.Phrases(
         heads=pieces(encoding.heads(drugs, names)),
         between=pieces(pl.Series(encoding.between(names))),
         journals=pieces(_pairs("journal", ordered).str.slice(1)),
@@ -46,23 +46,30 @@ def line_writer(ordered: pl.DataFrame, drugs: pl.DataFrame, sources: Sequence[st
         around=pieces(pl.Series([encoding.END, BETWEEN.decode()])),
     )
     shown = lines_kernel.Shown(texts(ordered["id"]), ordered["id"].is_not_null().to_numpy(), texts(ordered["title"]))
-    mentions, journals = _rows(ordered, names), _rows(encoding.distinct_journals(ordered), names)
-    head, other, journal, date, source, end, around = (int(np.diff(made.starts).max()) for made in words)
+    head, other, journal, date, source, end, around = (int(np.diff(made.starts).max()) for made in phrases)
     most = max(head, other, journal + date + source + end, 2 * around)
+    rows = _rows(ordered, names), shown, _rows(encoding.distinct_journals(ordered), names)
+    return partial(_write, phrases, rows, most, drugs.height, held)
 
-    def write(file: BinaryIO) -> pl.Series:
-        room = np.empty(max(_ROOM, 2 * most), np.uint8)
-        at, sizes = np.zeros(lines_kernel.WRITTEN + 1, np.int64), np.zeros(drugs.height, np.int64)
-        while at[lines_kernel.DRUG] < drugs.height:
-            size = lines_kernel.encode(words, mentions, shown, journals, most, room.ctypes.data, len(room), at, sizes)
-            if size:
-                file.write(room[:size].data)
-            else:  # a title that needs more
-                room = np.empty(2 * len(room), np.uint8)
-        assert held  # noqa: S101  # it lives as long as this function
-        return pl.Series(sizes)
 
-    return write
+def _write(
+    phrases: lines_kernel.Phrases,
+    rows: tuple[lines_kernel.Rows, lines_kernel.Shown, lines_kernel.Rows],
+    most: int,
+    drugs: int,
+    _held: Sequence[Bytes],
+    file: BinaryIO,
+) -> pl.Series:
+    """Write the lines of so many drugs; returns the bytes of each. `_held`: what is to live until then."""
+    room = np.empty(max(_ROOM, 2 * most), np.uint8)
+    at, sizes = np.zeros(lines_kernel.WRITTEN + 1, np.int64), np.zeros(drugs, np.int64)
+    while at[lines_kernel.DRUG] < drugs:
+        size = lines_kernel.encode(phrases, *rows, most, room.ctypes.data, len(room), at, sizes)
+        if size:
+            file.write(room[:size].data)
+        else:  # a title that needs more
+            room = np.empty(2 * len(room), np.uint8)
+    return pl.Series(sizes)
 
 
 def _pairs(key: str, rows: pl.DataFrame) -> pl.Series:
@@ -78,7 +85,7 @@ def _codes(values: pl.Series) -> lines_kernel.Codes:
 
 
 def _rows(rows: pl.DataFrame, names: Sequence[str]) -> lines_kernel.Rows:
-    unusual = pl.when(pl.col("journal_kind") == "sponsor").then(lines_kernel.SPONSOR).otherwise(0)
+    unusual = pl.when(encoding.IS_SPONSOR).then(lines_kernel.SPONSOR).otherwise(0)
     unusual += pl.when("retracted").then(lines_kernel.RETRACTED).otherwise(0)
     return lines_kernel.Rows(
         drugs=_codes(rows["drug"]) - 1,
@@ -90,7 +97,9 @@ def _rows(rows: pl.DataFrame, names: Sequence[str]) -> lines_kernel.Rows:
     )
 
 
-_ENDS: Final = ("}", ',"journal_kind":"sponsor"}', ',"retracted":true}', ',"journal_kind":"sponsor","retracted":true}')
+_ENDS: Final = [
+    f"{sponsor}{retracted}}}" for retracted in ("", encoding.RETRACTED) for sponsor in ("", encoding.SPONSOR)
+]
 """How a row ends, by what is unusual about it."""
 
 

@@ -14,6 +14,11 @@ PIECE: Final = 50_000
 
 END: Final = "]}"
 """How a line ends, behind its journals."""
+SPONSOR: Final = ',"journal_kind":"sponsor"'
+RETRACTED: Final = ',"retracted":true'
+"""What rows end with where it is so."""
+IS_SPONSOR: Final = pl.col("journal_kind").eq_missing("sponsor")
+"""Whether a row's journal is a sponsor."""
 
 _ORDER: Final = (
     "drug",
@@ -58,8 +63,7 @@ def drug_lines(ordered: pl.DataFrame, drugs: pl.DataFrame, sources: Sequence[str
     mentions = _encoded(ordered, _SHOWN, ["source"])
     table = drugs.select(pl.col("drug").cast(ordered.schema["drug"]), head=heads(drugs, names))
     lists = [mentions.filter(pl.col("source") == name).select("drug", pl.col("text").alias(name)) for name in names]
-    journals = _encoded(distinct_journals(ordered), ("journal", "date", "source"), [])
-    for some in [*lists, journals.rename({"text": "journals"})]:
+    for some in [*lists, _journals(ordered).rename({"text": "journals"})]:
         table = table.join(some, on="drug", how="left", maintain_order="left")
     pairs = zip(names, between(names), strict=True)
     listed = [piece for name, behind in pairs for piece in (pl.col(name), pl.lit(behind))]
@@ -81,8 +85,7 @@ def write_pieces(ordered: pl.DataFrame, drug: pl.DataFrame, sources: Sequence[st
         for place, piece in enumerate(ordered.filter(pl.col("source") == name).iter_slices(PIECE)):
             write(f"{',' if place else ''}{_encoded(piece, _SHOWN, [])['text'].item()}")
         write(behind)
-    journals = _encoded(distinct_journals(ordered), ("journal", "date", "source"), [])
-    write(f"{''.join(journals['text'])}{END}")
+    write(f"{''.join(_journals(ordered)['text'])}{END}")
     return pl.Series([size], dtype=pl.Int64)
 
 
@@ -120,19 +123,20 @@ def distinct_journals(ordered: pl.DataFrame) -> pl.DataFrame:
     return journals.filter(first)
 
 
+def _journals(ordered: pl.DataFrame) -> pl.DataFrame:
+    """`drug, text`: a drug's journals, encoded."""
+    return _encoded(distinct_journals(ordered), ("journal", "date", "source"), [])
+
+
 def _encoded(rows: pl.DataFrame, columns: Sequence[str], by: Sequence[str]) -> pl.DataFrame:
     """Encode rows as JSON objects of `columns`, joined by commas in their order: `drug, *by, text`.
 
     What is unusual about a row, a sponsor or a retraction, is said only where it is so.
     """
     text = _json_expr(*columns)
-    sponsor = pl.col("journal_kind").eq_missing("sponsor")
-    unusual = sponsor | pl.col("retracted")
+    unusual = IS_SPONSOR | pl.col("retracted")
     if rows.select(unusual.any()).item():
-        extras = [
-            pl.when(sponsor).then(pl.lit(',"journal_kind":"sponsor"')),
-            pl.when("retracted").then(pl.lit(',"retracted":true')),
-        ]
+        extras = [pl.when(IS_SPONSOR).then(pl.lit(SPONSOR)), pl.when("retracted").then(pl.lit(RETRACTED))]
         longer = pl.concat_str(text.str.head(-1), *extras, pl.lit("}"), ignore_nulls=True)
         text = pl.when(unusual).then(longer).otherwise(text)
     grouped = rows.select("drug", *by, text=text).group_by("drug", *by, maintain_order=True).agg("text")

@@ -9,7 +9,7 @@ from drugmentions.compiled import HELD, WORD, Int, Pieces, Places, Texts, compil
 
 SPONSOR: Final = 1
 RETRACTED: Final = 2
-"""What is unusual about a row, together the number of one of `Words.ends`."""
+"""What is unusual about a row, together the number of one of `Phrases.ends`."""
 END, BETWEEN = 0, 1
 """What stands behind a line's journals, and between two lines."""
 LONGEST: Final = 6
@@ -23,7 +23,7 @@ rows; whether a row stands in this list already; the bytes that are written."""
 Codes = NDArray[np.int32]
 
 
-class Words(NamedTuple):
+class Phrases(NamedTuple):
     """What lines are made of, encoded.
 
     heads: of each drug all up to the first mention. between: what ends the mentions of each source and begins what
@@ -161,7 +161,7 @@ def _put_text(out: Int, texts: Texts, row: Int) -> Int:
 
 
 @compiled
-def _put_mention(out: Int, words: Words, mentions: Rows, shown: Shown, row: Int) -> Int:
+def _put_mention(out: Int, phrases: Phrases, mentions: Rows, shown: Shown, row: Int) -> Int:
     store(out, _ID)
     out += 6
     if shown.has_id[row]:
@@ -173,23 +173,23 @@ def _put_mention(out: Int, words: Words, mentions: Rows, shown: Shown, row: Int)
     store(out + WORD, _COLON)
     out = _put_text(out + WORD + 1, shown.titles, row)
     store(out, _COMMA)
-    out = _put_piece(out + 1, words.journals, mentions.journals[row])
-    out = _put_piece(out, words.dates, mentions.dates[row])
-    return _put_piece(out, words.ends, mentions.ends[row])
+    out = _put_piece(out + 1, phrases.journals, mentions.journals[row])
+    out = _put_piece(out, phrases.dates, mentions.dates[row])
+    return _put_piece(out, phrases.ends, mentions.ends[row])
 
 
 @compiled
-def _put_journal(out: Int, words: Words, journals: Rows, row: Int) -> Int:
+def _put_journal(out: Int, phrases: Phrases, journals: Rows, row: Int) -> Int:
     store(out, _OBJECT)
-    out = _put_piece(out + 1, words.journals, journals.journals[row])
-    out = _put_piece(out, words.dates, journals.dates[row])
-    out = _put_piece(out, words.sources, journals.sources[row])
-    return _put_piece(out, words.ends, journals.ends[row])
+    out = _put_piece(out + 1, phrases.journals, journals.journals[row])
+    out = _put_piece(out, phrases.dates, journals.dates[row])
+    out = _put_piece(out, phrases.sources, journals.sources[row])
+    return _put_piece(out, phrases.ends, journals.ends[row])
 
 
 @compiled
 def encode(
-    words: Words,
+    phrases: Phrases,
     mentions: Rows,
     shown: Shown,
     journals: Rows,
@@ -206,7 +206,7 @@ def encode(
     """
     first = out
     before = at[WRITTEN]
-    sources = words.between.starts.shape[0] - 1
+    sources = phrases.between.starts.shape[0] - 1
     while at[DRUG] < sizes.shape[0]:
         drug, part = at[DRUG], at[PART]
         left = room - (out - first) - pieces - ENOUGH
@@ -214,7 +214,7 @@ def encode(
             break
         if part == 0:
             sizes[drug] = -(before + out - first)
-            out = _put_piece(out, words.heads, drug)
+            out = _put_piece(out, phrases.heads, drug)
             at[PART] = 1
         elif part <= sources:
             row = at[ROW]
@@ -223,26 +223,26 @@ def encode(
                 if left < LONGEST * size:
                     break
                 store(out, _COMMA)
-                out = _put_mention(out + at[IS_NEXT], words, mentions, shown, row)
+                out = _put_mention(out + at[IS_NEXT], phrases, mentions, shown, row)
                 at[ROW] += 1
                 at[IS_NEXT] = 1
             else:
-                out = _put_piece(out, words.between, part - 1)
+                out = _put_piece(out, phrases.between, part - 1)
                 at[PART] += 1
                 at[IS_NEXT] = 0
         else:
             row = at[JOURNAL]
             if row < journals.drugs.shape[0] and journals.drugs[row] == drug:
                 store(out, _COMMA)
-                out = _put_journal(out + at[IS_NEXT], words, journals, row)
+                out = _put_journal(out + at[IS_NEXT], phrases, journals, row)
                 at[JOURNAL] += 1
                 at[IS_NEXT] = 1
             else:
-                out = _put_piece(out, words.around, END)
+                out = _put_piece(out, phrases.around, END)
                 sizes[drug] += before + out - first
                 at[DRUG] += 1
                 at[PART] = at[IS_NEXT] = 0
                 if at[DRUG] < sizes.shape[0]:
-                    out = _put_piece(out, words.around, BETWEEN)
+                    out = _put_piece(out, phrases.around, BETWEEN)
     at[WRITTEN] = before + out - first
     return out - first
