@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import PackageNotFoundError, version
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Final, Literal
@@ -107,16 +107,19 @@ class Matcher:
         Returns `row` (index in `titles`), `drug`, `start`, `end` (in characters of the title, half-open), `term`.
         """
         self._searched += len(titles)
-        longest = self.overlaps == "longest"
         finder = self._started() if self._is_compiled else None
         if finder is None:
-            return polars_engine.find_spans(titles, self.lexicon, longest=longest)
+            return self._polars.find(titles)
         found, left = finder.find(titles)
         if left.is_empty():
             return found
-        others = polars_engine.find_spans(titles.gather(left), self.lexicon, longest=longest)
+        others = self._polars.find(titles.gather(left))
         others = others.with_columns(row=left.gather(others["row"]))
         return pl.concat([found, others]).sort("row", maintain_order=True)
+
+    @cached_property
+    def _polars(self) -> polars_engine.Finder:
+        return polars_engine.Finder(self.lexicon, longest=self.overlaps == "longest")
 
     @property
     def _is_many(self) -> bool:
