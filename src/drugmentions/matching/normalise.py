@@ -18,12 +18,6 @@ _REMOVED: Final = r"[\p{M}\p{DI}]"
 _BORDERS: Final = r"[^\p{L}\p{N}]+"
 
 
-ASCII_TOKENS: Final = bytes(
-    ord(char.lower() if char.isascii() and char.isalnum() else " ") for char in map(chr, range(256))
-)
-"""A table for `bytes.translate` that brings ASCII text to its normal form, one character for one."""
-
-
 def is_ascii_expr(text: pl.Expr) -> pl.Expr:
     """Boolean: every character is ASCII."""
     return text.str.len_bytes() == text.str.len_chars()

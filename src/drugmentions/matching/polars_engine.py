@@ -7,18 +7,20 @@ in the titles themselves.
 
 from collections.abc import Iterator
 from functools import cache
+from string import ascii_lowercase, digits
 from typing import Final, NamedTuple
 
 import polars as pl
 
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.matching.normal_titles import NormalTitles, normal_titles
-from drugmentions.matching.normalise import ASCII_TOKENS, GAP_SIGNS
+from drugmentions.matching.normalise import GAP_SIGNS
 from drugmentions.matching.words import NOT_BEFORE, PARENT_ENDINGS, RADICAL_ENDINGS, SALTS_IN_A_ROW
 
 _CAPITAL, _DIGIT, _LOWER = r"[\p{Lu}\p{Lt}]", r"\p{N}", r"\p{Ll}"
 _BORDER: Final = r"[^\p{L}\p{N}]"
-_BLANK: Final = ord(" ")
+_BESIDE: Final = pl.Series([0], dtype=pl.UInt8)
+"""What stands for characters of no token."""
 _PIECE: Final = 1 << 20
 """Characters whose places are told at a time."""
 _ALPHABET: Final = 37
@@ -209,9 +211,9 @@ def _split(texts: pl.Series) -> pl.DataFrame:
 class _Letters(NamedTuple):
     """The tokens of texts in ASCII, by their first and last letters.
 
-    text: the texts in normal form, joined by one blank, and between two: one Binary.
-    starts, ends: of each token in it, behind the first blank: UInt32.
-    edges: the letters at the ends of each token, the blanks around shorter ones included, and its size, in one number.
+    text: the texts, each between two borders, joined: one Binary.
+    starts, ends: of each token in it, behind the first border: UInt32.
+    edges: the two letters at either end of each token, in lower case, and its size, in one number.
     """
 
     text: pl.Series
@@ -221,11 +223,13 @@ class _Letters(NamedTuple):
 
     @classmethod
     def of(cls, texts: pl.Series) -> "_Letters":
-        blank = pl.Series([""])
-        joined: bytes = pl.concat([blank, texts, blank]).str.join("\n").cast(pl.Binary).item()
-        padded = pl.Series([joined.translate(ASCII_TOKENS)], dtype=pl.Binary)
-        letters = padded.cast(pl.List(pl.UInt8)).explode()
-        in_token = letters != _BLANK
+        border = pl.Series([""])
+        text = pl.concat([border, texts, border]).str.join("\n").cast(pl.Binary)
+        characters = text.cast(pl.List(pl.UInt8)).explode()
+        lower = characters | 0x20  # of letters; digits have that bit
+        # what comes before "a", or "0", is so many below zero that it is beyond all of them
+        in_token = ((lower - ord("a")) < len(ascii_lowercase)) | ((characters - ord("0")) < len(digits))
+        letters = lower.zip_with(in_token, _BESIDE)
         starting = in_token.slice(1) & ~in_token.head(-1)
         ending = in_token.head(-1) & ~in_token.slice(1)
         starts, ends = _places_of(starting), _places_of(ending)
@@ -238,14 +242,14 @@ class _Letters(NamedTuple):
             ends - starts,
         ):
             edges = edges * _ALPHABET + some.cast(pl.UInt32)
-        return cls(padded, starts, ends, edges)
+        return cls(text, starts, ends, edges)
 
     def passing(self, sieve: pl.Series) -> pl.DataFrame:
-        """Those that may be among what the sieve is made of: `at`, `token`."""
+        """Those that may be among what the sieve is made of: `at`, which of all they are, and `token`, Binary."""
         at = sieve.gather(self.edges & (len(sieve) - 1)).arg_true()
         places = pl.DataFrame({"at": at.cast(pl.Int64), "start": self.starts.gather(at), "end": self.ends.gather(at)})
         token = pl.lit(self.text).first().bin.slice(pl.col("start") + 1, pl.col("end") - pl.col("start"))
-        return places.select("at", token=token)
+        return places.select("at", token=token.cast(pl.String).str.to_lowercase().cast(pl.Binary))
 
 
 def _sieve_of(tokens: pl.Series) -> pl.Series:
