@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drugmentions.errors import MissingExtraError, NoDrugsError
-from drugmentions.matching import compiled_engine, engine, oracle
+from drugmentions.matching import compiled_engine, engine, oracle, polars_engine
 from drugmentions.matching.compiled_engine import Finder
 from drugmentions.matching.engine import find_mentions
 from drugmentions.matching.kernel import LONGEST_TITLE
@@ -89,6 +89,21 @@ def test_titles_do_not_run_into_each_other() -> None:
         for end in ("", " ", " - "):
             titles = [f"{mark} calcium{end}", f"carbonate {mark}", f"{mark} calcium carbonate"]
             assert [len(found) for found in by_engine(titles, lexicon)] == [0, 0, 1]
+
+
+def test_tokens_of_any_size_are_found_beside_every_sign() -> None:
+    entries = [(name, "") for name in ("a", "9", "a 9", "zz", "a0", "xyz", "zabaz", "Z9 a", "é")]
+    words = ("", "a", "9", "ZZ", "A0", "xyz", "zabaz", "z9", "a")
+    signs = [chr(code) for code in range(1, 128)]
+    titles = [f"{sign.join(words)}{sign}{end}" for sign in signs for end in ("", "é")] + signs
+    assert by_engine(titles, lexicon_of(entries)) == by_oracle(titles, entries)
+
+
+def test_places_are_told_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = by_engine(TITLES, lexicon_of(ENTRIES))
+    for piece in (1, 2, 7, 64):
+        monkeypatch.setattr(polars_engine, "_PIECE", piece)
+        assert by_engine(TITLES, lexicon_of(ENTRIES)) == wanted
 
 
 def assigned(step: int = 1) -> list[str]:

@@ -135,6 +135,20 @@ def test_a_rule(rule: str, title: str, entries: list[Entry], with_rule: list[str
     assert [fragment for fragment, _ in found(title, entries, KNOWING)] == without
 
 
+@pytest.mark.parametrize("locants", ["2", "1,2"])
+def test_locants_and_the_word_behind_them_are_looked_at_however_long_they_are(locants: str) -> None:
+    counts = {"-{}ate": 0, "-{}ate b": 0, "-{}ated": 1, "-{}": 1, " {}ate": 1}
+    beginnings = ((locants, "x"), (locants + ",1'" * 70, ""), (locants + ",1" * 500, "y" * 500))
+    titles = [
+        f"a ketamine-{some}{end.format(rest + 'z' * more)}"
+        for some, rest in beginnings
+        for more in range(200)
+        for end in counts
+    ]
+    found = by_engine(titles, lexicon_of(names("ketamine"), only(locants=True)))
+    assert [len(matches) for matches in found] == [*counts.values()] * (len(titles) // len(counts))
+
+
 def test_every_rule_can_be_switched_off_and_changes_something() -> None:
     assert {rule for rule, *_ in CASES} == set(SWITCHES) - {"punctuation", "unusable_names", "short_names"}
     assert found("no NO 2", names("NO", "2"), PLAIN) == [("NO", "NO")]

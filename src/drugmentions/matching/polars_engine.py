@@ -156,9 +156,16 @@ class Finder:
         """Drop the places inside longer names, by the characters beside them."""
         if not self._rules.locants:
             return places
-        doubtful = places.with_row_index("place").filter(_MAY_BE_IN_LONGER_NAME)
-        inside = doubtful.with_columns(after=pl.col("text").str.slice("end").str.to_lowercase()).filter(_IN_LONGER_NAME)
-        return places.with_row_index("place").join(inside, on="place", how="anti").drop("place")
+        places = places.with_row_index("place")
+        doubtful, inside = places.filter(_MAY_BE_IN_LONGER_NAME), [places.clear()]
+        reach = self._after
+        while not doubtful.is_empty():  # few reach so far that more of a title has to be looked at
+            reach *= 4
+            doubtful = doubtful.with_columns(after=pl.col("text").str.slice("end", reach).str.to_lowercase())
+            cut_short = (pl.col("after").str.len_chars() == reach) & _GOES_ON
+            inside.append(doubtful.filter(~cut_short & _IN_LONGER_NAME))
+            doubtful = doubtful.filter(cut_short)
+        return places.join(pl.concat(inside), on="place", how="anti").drop("place")
 
     def _with_salts(self, places: pl.DataFrame) -> pl.DataFrame:
         """Move `end` on over the salts that follow, each after one blank; adds `salts`."""
@@ -290,9 +297,12 @@ _BEFORE_IT: Final = (
 _IN_RADICAL: Final = pl.col("before").str.contains(rf"(?:{'|'.join(RADICAL_ENDINGS)})[)\]}}]?-?$")
 _MAY_BE_IN_LONGER_NAME: Final = _IN_RADICAL | pl.col("after").str.contains(f"^(?:-[0-9no]|{_NOT_BEFORE})")
 """A cheap sieve: most names stand beside blanks."""
+_LOCANTS: Final = "(?:[0-9][0-9,']*|[no])"
+_GOES_ON: Final = pl.col("after").str.contains(f"^-{_LOCANTS}(?:-[a-z]*)?$")
+"""Whether locants or the word behind them may go on behind what is looked at."""
 _IN_LONGER_NAME: Final = (
     _IN_RADICAL
-    | pl.col("after").str.contains(rf"^-(?:[0-9][0-9,']*|[no])-[a-z]*(?:{'|'.join(PARENT_ENDINGS)})(?:[^a-z]|$)")
+    | pl.col("after").str.contains(rf"^-{_LOCANTS}-[a-z]*(?:{'|'.join(PARENT_ENDINGS)})(?:[^a-z]|$)")
     | pl.col("after").str.contains(f"^{_NOT_BEFORE}")
     | (pl.col("short") & pl.col("after").str.contains("^-[0-9]"))
 )
