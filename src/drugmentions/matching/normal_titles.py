@@ -57,6 +57,8 @@ def _are_uneven(titles: pl.Series) -> pl.Series:
     )
     normal = normal_characters_expr(pl.col("char"))
     uneven = characters.select(pl.col("char").unique()).filter(normal.str.len_chars() != 1)
+    if uneven.is_empty():
+        return pl.repeat(value=False, n=len(titles), eager=True)
     rows = characters.join(uneven, on="char", how="semi")["nth"]
     return pl.int_range(len(titles), dtype=pl.UInt32, eager=True).is_in(rows.unique().implode())
 
