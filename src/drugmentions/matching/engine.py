@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Overlaps = Literal["longest", "all"]
 Engine = Literal["auto", "polars", "compiled"]
 
-WORTH_COMPILING: Final = 150_000
+WORTH_COMPILING: Final = 200_000
 """Titles, or mentions, from which `auto` takes compiled code: below, starting it takes longer than it saves."""
 _NEEDED: Final = {"numba": (0, 61), "nanoarrow": (0, 8)}
 """What the compiled engine takes, at least: earlier versions of nanoarrow end the process."""
