@@ -25,7 +25,7 @@ class Lexicon(NamedTuple):
         `tokens` (List[String]), `gaps` (List[String], one shorter: the signs of `GAP_SIGNS` in each gap).
     anchors: one row per form: `form`, `token` (its rarest one), `position` (where that stands in it), `count` (of its
         tokens), `short`, `takes_salts`.
-    names: every name of the lists, and what the rules made of it (see `names.read_names`).
+    names: every name of the lists, and what the rules made of it (see `names.read_names`), by drug and term.
     rules: what an engine applies to titles beyond what the rows say.
     digest: tells lexicons apart that find other mentions: it covers terms, forms and rules.
     """

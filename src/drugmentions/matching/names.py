@@ -74,6 +74,7 @@ def read_names(entries: pl.DataFrame, drugs: pl.DataFrame, rules: Rules) -> pl.D
         .lazy()  # what expressions share is computed once
         .with_columns(doubt=_doubt_expr(rules), short=(_LETTERS.str.len_chars() <= SHORT) & rules.short_names)
         .with_columns(dropped=pl.col("doubt").is_in(dropping).fill_null(value=False) | (_NORMAL == ""))
+        .sort("drug", "term", "is_name", "key")
         .collect()
     )
 

@@ -23,8 +23,8 @@ _BESIDE: Final = pl.Series([0], dtype=pl.UInt8)
 """What stands for characters of no token."""
 _PIECE: Final = 1 << 20
 """Characters whose places are told at a time."""
-_ALPHABET: Final = 37
-"""More than letters and digits are."""
+_FACTOR: Final = 37
+"""More than letters differ by; what grows beyond 32 bits is cut off."""
 _SIEVE: Final = 1 << 20
 """Edges of tokens that are told apart."""
 
@@ -63,7 +63,6 @@ class Finder:
             pl.col("position", "count").cast(pl.Int64),
             *("form", "short", "takes_salts", "first_size", "last_size"),
         )
-        self._hashes = _with_room(self._anchors["token"].hash().unique()).implode()
         self._sieve = _sieve_of(lexicon.anchors["token"])
         self._texts, self._gaps = forms["text"], forms["gaps"]
         terms = lexicon.terms
@@ -73,7 +72,9 @@ class Finder:
             nth_drug=pl.col("drug").rank("dense"),
             nth=pl.struct(~pl.col("is_name"), "term").rank("dense"),
         )
-        self._terms_from = terms["form"].search_sorted(pl.int_range(forms.height + 1, eager=True)).cast(pl.Int64)
+        self._terms_from = (
+            terms["form"].search_sorted(pl.int_range(forms.height + 1, eager=True), side="left").cast(pl.Int64)
+        )
         self._rules = lexicon.rules
         self._salts = rf"^((?: (?:{'|'.join(lexicon.rules.salts)})){{1,{SALTS_IN_A_ROW}}})(?:{_BORDER}|$)"
         longest_salt = max(map(len, lexicon.rules.salts), default=0)
@@ -95,11 +96,10 @@ class Finder:
         """
         places = self._places(cut)
         fitting = pl.concat([places.filter(pl.col("count") == 1), self._verified(places.filter(pl.col("count") > 1))])
+        if self._rules.locants or self._rules.salts:
+            fitting = fitting.with_columns(after=_sliced("end", self._after))
         spans = (
-            fitting.with_columns(
-                before=_BEFORE_IT, after=pl.col("text").str.slice("end", self._after).str.to_lowercase()
-            )
-            .pipe(self._outside_longer_names)
+            fitting.pipe(self._outside_longer_names)
             .pipe(self._with_salts)
             .pipe(_in_titles, cut)
             .pipe(_short_that_count, titles)
@@ -107,16 +107,17 @@ class Finder:
         return spans.select("row", "start", "end", "salts", "form")
 
     def _places(self, cut: _Tokens) -> pl.DataFrame:
-        """Where a form may stand, as its anchor is there, and what else its tokens are is as long as it must be.
+        """Where a form may stand, as its anchor is there, and its first and last token are as long as they must be.
 
-        Returns `form, count, short, takes_salts, title, text, start, end`: the last two in the title's normal text.
+        Returns `form, count, short, takes_salts, title, ascii, text, start, end`: the title's normal text, in one of two
+        columns, and the characters in it.
         """
         first, last = pl.col("first"), pl.col("first") + pl.col("count") - 1
         starts, ends, borders = map(pl.lit, (cut.starts, cut.ends, cut.borders))
         start, end = pl.col("start"), pl.col("end")
+        is_ascii = pl.col("title") < cut.titles.beyond_ascii
         return (
-            cut.likely.filter(pl.col("token").hash().is_in(self._hashes))
-            .join(self._anchors, on="token")
+            cut.likely.join(self._anchors, on="token")
             .with_columns(first=pl.col("at") - pl.col("position"))
             .filter((first >= 0) & (last < len(cut.starts)))
             .with_columns(start=starts.gather(first), end=ends.gather(last))
@@ -132,12 +133,15 @@ class Finder:
                 start=start - borders.gather("title"),
                 end=end - borders.gather("title"),
             )
+            .with_columns(
+                ascii=pl.when(is_ascii).then("text").cast(pl.Binary),
+                text=pl.when(~is_ascii).then("text"),
+            )
         )
 
     def _verified(self, places: pl.DataFrame) -> pl.DataFrame:
         """Keep the places where every token is the form's, and no gap holds a sign that the form's gap doesn't hold."""
-        span = pl.col("text").str.slice("start", pl.col("end") - pl.col("start")).str.to_lowercase()
-        fitting = places.with_columns(span=span).filter(
+        fitting = places.with_columns(span=_sliced("start", pl.col("end") - pl.col("start"))).filter(
             pl.col("span").str.replace_all(f"{_BORDER}+", " ") == pl.lit(self._texts).gather("form")
         )
         fitting = fitting.with_row_index("place")
@@ -156,12 +160,12 @@ class Finder:
         """Drop the places inside longer names, by the characters beside them."""
         if not self._rules.locants:
             return places
-        places = places.with_row_index("place")
+        places = places.with_row_index("place").with_columns(before=_BEFORE_IT)
         doubtful, inside = places.filter(_MAY_BE_IN_LONGER_NAME), [places.clear()]
         reach = self._after
         while not doubtful.is_empty():  # few reach so far that more of a title has to be looked at
             reach *= 4
-            doubtful = doubtful.with_columns(after=pl.col("text").str.slice("end", reach).str.to_lowercase())
+            doubtful = doubtful.with_columns(after=_sliced("end", reach))
             cut_short = (pl.col("after").str.len_chars() == reach) & _GOES_ON
             inside.append(doubtful.filter(~cut_short & _IN_LONGER_NAME))
             doubtful = doubtful.filter(cut_short)
@@ -220,7 +224,7 @@ class _Letters(NamedTuple):
 
     text: the texts, each between two borders, joined: one Binary.
     starts, ends: of each token in it, behind the first border: UInt32.
-    edges: the two letters at either end of each token, in lower case, and its size, in one number.
+    edges: the two letters at either end of each token, in lower case, and its size, as one number; others may have it.
     """
 
     text: pl.Series
@@ -234,7 +238,7 @@ class _Letters(NamedTuple):
         text = pl.concat([border, texts, border]).str.join("\n").cast(pl.Binary)
         characters = text.cast(pl.List(pl.UInt8)).explode()
         lower = characters | 0x20  # of letters; digits have that bit
-        # what comes before "a", or "0", is so many below zero that it is beyond all of them
+        # numbers of 8 bits: below "a", or "0", the difference isn't negative, but large
         in_token = ((lower - ord("a")) < len(ascii_lowercase)) | ((characters - ord("0")) < len(digits))
         letters = lower.zip_with(in_token, _BESIDE)
         starting = in_token.slice(1) & ~in_token.head(-1)
@@ -248,7 +252,7 @@ class _Letters(NamedTuple):
             letters.head(-1).filter(ending),
             ends - starts,
         ):
-            edges = edges * _ALPHABET + some.cast(pl.UInt32)
+            edges = edges * _FACTOR + some.cast(pl.UInt32)
         return cls(text, starts, ends, edges)
 
     def passing(self, sieve: pl.Series) -> pl.DataFrame:
@@ -260,16 +264,13 @@ class _Letters(NamedTuple):
 
 
 def _sieve_of(tokens: pl.Series) -> pl.Series:
-    """Which edges tokens have: Boolean. Most tokens of titles have others than any anchor, and need not be compared."""
+    """Which edges tokens have: Boolean. Most tokens of titles have others than any anchor, and need not be compared.
+
+    It is asked of tokens in ASCII titles alone, so that no others need to pass.
+    """
     plain = tokens.filter(tokens.str.len_bytes() == tokens.str.len_chars())
     edges = _Letters.of(plain).edges & (_SIEVE - 1)
     return pl.repeat(value=False, n=_SIEVE, eager=True).scatter(edges, values=True)
-
-
-def _with_room(hashes: pl.Series) -> pl.Series:
-    """The same set of hashes, told twice where Polars' table of them would be full, and slow: it has room for all."""
-    room = 1 << (len(hashes) * 8 // 7).bit_length()
-    return pl.concat([hashes, hashes]) if len(hashes) > room * 0.6 else hashes
 
 
 def _places_of(marks: pl.Series) -> pl.Series:
@@ -286,14 +287,17 @@ def _numbers() -> pl.Series:
 
 # What stands around a place.
 
+
+def _sliced(start: pl.Expr | str, size: pl.Expr | int) -> pl.Expr:
+    """Characters of a title's normal text, in lower case: those of ASCII at once, others counted from its start."""
+    plain, other = pl.col("ascii").bin.slice(start, size).cast(pl.String), pl.col("text").str.slice(start, size)
+    return pl.coalesce(plain, other).str.to_lowercase()
+
+
 _BEFORE: Final = max(map(len, RADICAL_ENDINGS)) + len(")-")
 _NOT_BEFORE: Final = rf"[ -](?:{'|'.join(NOT_BEFORE)})(?:[^a-z]|$)"
 _AFTER: Final = max(map(len, NOT_BEFORE)) + len("- ")
-_BEFORE_IT: Final = (
-    pl.col("text")
-    .str.slice((pl.col("start") - _BEFORE).clip(0), pl.min_horizontal("start", _BEFORE))
-    .str.to_lowercase()
-)
+_BEFORE_IT: Final = _sliced((pl.col("start") - _BEFORE).clip(0), pl.min_horizontal("start", _BEFORE))
 _IN_RADICAL: Final = pl.col("before").str.contains(rf"(?:{'|'.join(RADICAL_ENDINGS)})[)\]}}]?-?$")
 _MAY_BE_IN_LONGER_NAME: Final = _IN_RADICAL | pl.col("after").str.contains(f"^(?:-[0-9no]|{_NOT_BEFORE})")
 """A cheap sieve: most names stand beside blanks."""
