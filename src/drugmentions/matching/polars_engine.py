@@ -109,7 +109,7 @@ class Finder:
     def _places(self, cut: _Tokens) -> pl.DataFrame:
         """Where a form may stand, as its anchor is there, and its first and last token are as long as they must be.
 
-        Returns `form, count, short, takes_salts, title, ascii, text, start, end`: the title's normal text, in one of two
+        Returns `form, count, short, takes_salts, title, ascii, text, start, end`: the normal text, in one of the two
         columns, and the characters in it.
         """
         first, last = pl.col("first"), pl.col("first") + pl.col("count") - 1
