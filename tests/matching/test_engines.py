@@ -199,6 +199,23 @@ def test_an_empty_frame_and_one_of_nulls_have_no_mentions() -> None:
         assert find_mentions(frame, lexicon_of(ENTRIES)).collect().is_empty()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere addresses aren't limited")
+def test_a_long_title_full_of_names_takes_no_memory_for_each_of_them() -> None:
+    script = """
+import resource
+import polars as pl
+from drugmentions.matching.engine import Matcher
+from drugmentions.matching.lexicon import build_lexicon
+from drugmentions.matching.rules import PLAIN
+resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
+lists = pl.DataFrame({"drug": ["beta-alanine"], "atccode": None, "synonyms": None}).cast(pl.String)
+matcher = Matcher(build_lexicon(lists, PLAIN._replace(locants=True)), engine="polars")
+print(matcher.find_spans(pl.Series(["beta-alanine-2-ate beta-alanine-2-at " * 20_000])).height)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("20000\n", 0), done.stderr
+
+
 # The compiled engine, and which one is taken.
 
 
