@@ -83,8 +83,7 @@ class Matcher:
     def wait(self) -> None:
         """Wait until titles can be searched at once; raises what searching them would raise."""
         self.lexicon  # noqa: B018  # made now, if it isn't yet
-        if self._is_compiled:
-            self._started()
+        self._finder_for_now()
 
     def can_compile(self, rows: int = 0) -> bool:
         """Whether compiled code may do more than search, as it starts anyway, or there is much to do: so many rows."""
@@ -107,15 +106,19 @@ class Matcher:
         Returns `row` (index in `titles`), `drug`, `start`, `end` (in characters of the title, half-open), `term`.
         """
         self._searched += len(titles)
-        finder = self._started() if self._is_compiled else None
-        if finder is None:
-            return self._polars.find(titles)
+        finder = self._finder_for_now()
+        if isinstance(finder, polars_engine.Finder):
+            return finder.find(titles)
         found, left = finder.find(titles)
         if left.is_empty():
             return found
         others = self._polars.find(titles.gather(left))
         others = others.with_columns(row=left.gather(others["row"]))
         return pl.concat([found, others]).sort("row", maintain_order=True)
+
+    def _finder_for_now(self) -> "Finder | polars_engine.Finder":
+        """What searches as many titles as are expected; it has started."""
+        return (self._started() if self._is_compiled else None) or self._polars
 
     @cached_property
     def _polars(self) -> polars_engine.Finder:

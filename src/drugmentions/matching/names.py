@@ -6,7 +6,7 @@ from typing import Final
 
 import polars as pl
 
-from drugmentions.matching.normalise import GAP_SIGNS, normal_characters_expr, normal_form_expr
+from drugmentions.matching.normalise import BORDERS, GAP_SIGNS, normal_characters_expr, normal_form_expr
 from drugmentions.matching.rules import Rules
 from drugmentions.matching.words import (
     ACID,
@@ -37,7 +37,6 @@ SHORT: Final = 3
 """A term of so many letters and digits or fewer is short: it counts only in capitals, or with a digit."""
 
 _DROPPING: Final = ("unusable_names", "stop_names", "stop_synonyms", "class_names")
-_GAPS: Final = r"[^\p{L}\p{N}]+"
 _NORMAL: Final = pl.col("normal")
 _LETTERS: Final = _NORMAL.str.replace_all(" ", "", literal=True)
 _PADDED: Final = pl.concat_str(pl.lit(" "), _NORMAL, pl.lit(" "))
@@ -123,16 +122,14 @@ def _trimmed(names: pl.DataFrame, rules: Rules) -> pl.DataFrame:
 
 def _with_forms(names: pl.DataFrame) -> pl.DataFrame:
     """Add `normal`, `gaps`, and `added`, null for the forms of the list itself."""
-    text = (
-        normal_characters_expr(pl.col("term")).str.replace(r"^[^\p{L}\p{N}]+", "").str.replace(r"[^\p{L}\p{N}]+$", "")
-    )
+    text = normal_characters_expr(pl.col("term")).str.replace(f"^{BORDERS}", "").str.replace(f"{BORDERS}$", "")
     gap = pl.element()
     signs = [
         pl.when(gap.str.contains(sign, literal=True)).then(pl.lit(sign)).otherwise(pl.lit("")) for sign in GAP_SIGNS
     ]
     return names.with_columns(
         normal=normal_form_expr(pl.col("term")),
-        gaps=text.str.extract_all(_GAPS).list.eval(pl.concat_str(signs)),
+        gaps=text.str.extract_all(BORDERS).list.eval(pl.concat_str(signs)),
         added=pl.lit(None, pl.String),
     )
 

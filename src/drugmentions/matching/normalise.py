@@ -15,7 +15,9 @@ GAP_SIGNS: Final = ".,;:!?()[]"
 MARK: Final = r"\p{M}"
 BORDER_SIGNS: Final = r"[\u{2122}\u{2120}\u{AE}\u{A9}]"
 _REMOVED: Final = r"[\p{M}\p{DI}]"
-_BORDERS: Final = r"[^\p{L}\p{N}]+"
+BORDER: Final = r"[^\p{L}\p{N}]"
+BORDERS: Final = f"{BORDER}+"
+"""What parts tokens, in normal characters."""
 
 
 def is_ascii_expr(text: pl.Expr) -> pl.Expr:
@@ -37,5 +39,5 @@ def normal_characters_expr(text: pl.Expr) -> pl.Expr:
 def normal_form_expr(text: pl.Expr) -> pl.Expr:
     """String -> String: the tokens of a text, joined by one blank; empty where there is none, null stays null."""
     ascii_form = text.str.to_lowercase().str.replace_all("[^a-z0-9]+", " ")
-    other = normal_characters_expr(pl.when(~is_ascii_expr(text)).then(text)).str.replace_all(_BORDERS, " ")
+    other = normal_characters_expr(pl.when(~is_ascii_expr(text)).then(text)).str.replace_all(BORDERS, " ")
     return pl.coalesce(other, ascii_form).str.strip_chars(" ")

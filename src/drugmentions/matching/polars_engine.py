@@ -1,8 +1,7 @@
 """Find a lexicon's terms in titles with Polars alone.
 
-A slice's titles are joined into one text, brought to normal form in one call, and cut into tokens by where its letters
-begin and end. Tokens are joined to the terms' anchors, each term's rarest token; what stands around these is looked at
-in the titles themselves.
+A slice's titles are joined into one text, and cut into tokens by where its letters begin and end. Tokens are joined to
+the terms' anchors, each term's rarest token; what stands around these is looked at in the titles themselves.
 """
 
 from collections.abc import Iterator
@@ -14,11 +13,10 @@ import polars as pl
 
 from drugmentions.matching.lexicon import Lexicon
 from drugmentions.matching.normal_titles import NormalTitles, normal_titles
-from drugmentions.matching.normalise import GAP_SIGNS
+from drugmentions.matching.normalise import BORDER, BORDERS, GAP_SIGNS, is_ascii_expr
 from drugmentions.matching.words import NOT_BEFORE, PARENT_ENDINGS, RADICAL_ENDINGS, SALTS_IN_A_ROW
 
 _CAPITAL, _DIGIT, _LOWER = r"[\p{Lu}\p{Lt}]", r"\p{N}", r"\p{Ll}"
-_BORDER: Final = r"[^\p{L}\p{N}]"
 _BESIDE: Final = pl.Series([0], dtype=pl.UInt8)
 """What stands for characters of no token."""
 _PIECE: Final = 1 << 20
@@ -76,7 +74,7 @@ class Finder:
             terms["form"].search_sorted(pl.int_range(forms.height + 1, eager=True), side="left").cast(pl.Int64)
         )
         self._rules = lexicon.rules
-        self._salts = rf"^((?: (?:{'|'.join(lexicon.rules.salts)})){{1,{SALTS_IN_A_ROW}}})(?:{_BORDER}|$)"
+        self._salts = rf"^((?: (?:{'|'.join(lexicon.rules.salts)})){{1,{SALTS_IN_A_ROW}}})(?:{BORDERS}|$)"
         longest_salt = max(map(len, lexicon.rules.salts), default=0)
         self._after = max(_AFTER, SALTS_IN_A_ROW * (longest_salt + 1) + 1)
         self._longest = longest
@@ -141,17 +139,15 @@ class Finder:
 
     def _verified(self, places: pl.DataFrame) -> pl.DataFrame:
         """Keep the places where every token is the form's, and no gap holds a sign that the form's gap doesn't hold."""
-        fitting = places.with_columns(span=_sliced("start", pl.col("end") - pl.col("start"))).filter(
-            pl.col("span").str.replace_all(f"{_BORDER}+", " ") == pl.lit(self._texts).gather("form")
+        span = pl.col("span")
+        fitting = (
+            places.with_columns(span=_sliced("start", pl.col("end") - pl.col("start")))
+            .filter(span.str.replace_all(BORDERS, " ") == pl.lit(self._texts).gather("form"))
+            .with_row_index("place")
         )
-        fitting = fitting.with_row_index("place")
         gaps = (
-            fitting.filter(pl.col("span").str.contains(_SIGN))
-            .select(
-                "place",
-                gap=pl.col("span").str.extract_all(f"{_BORDER}+"),
-                allowed=pl.lit(self._gaps).gather("form"),
-            )
+            fitting.filter(span.str.contains(_SIGN))
+            .select("place", gap=span.str.extract_all(BORDERS), allowed=pl.lit(self._gaps).gather("form"))
             .explode("gap", "allowed")
         )
         return fitting.join(gaps.filter(_MISFIT), on="place", how="anti").select(places.columns)
@@ -212,7 +208,7 @@ def _cut(titles: NormalTitles, sieve: pl.Series) -> _Tokens:
 
 def _split(texts: pl.Series) -> pl.DataFrame:
     """The tokens of any texts, joined by one character: `token` (Binary), `start`, `end`."""
-    text = texts.str.replace_all(_BORDER, " ").str.join(" ")
+    text = texts.str.replace_all(BORDER, " ").str.join(" ")
     tokens = text.str.split(" ").explode().alias("token").to_frame()
     size = pl.col("token").str.len_chars().cast(pl.Int64)
     ends = tokens.with_columns(end=(size + 1).cum_sum() - 1).filter(pl.col("token") != "")
@@ -224,7 +220,8 @@ class _Letters(NamedTuple):
 
     text: the texts, each between two borders, joined: one Binary.
     starts, ends: of each token in it, behind the first border: UInt32.
-    edges: the two letters at either end of each token, in lower case, and its size, as one number; others may have it.
+    edges: the two letters at either end of each token, in lower case, and its size, as a number below `_SIEVE`, which
+        those of others may share.
     """
 
     text: pl.Series
@@ -253,11 +250,11 @@ class _Letters(NamedTuple):
             ends - starts,
         ):
             edges = edges * _FACTOR + some.cast(pl.UInt32)
-        return cls(text, starts, ends, edges)
+        return cls(text, starts, ends, edges & (_SIEVE - 1))
 
     def passing(self, sieve: pl.Series) -> pl.DataFrame:
         """Those that may be among what the sieve is made of: `at`, which of all they are, and `token`, Binary."""
-        at = sieve.gather(self.edges & (len(sieve) - 1)).arg_true()
+        at = sieve.gather(self.edges).arg_true()
         places = pl.DataFrame({"at": at.cast(pl.Int64), "start": self.starts.gather(at), "end": self.ends.gather(at)})
         token = pl.lit(self.text).first().bin.slice(pl.col("start") + 1, pl.col("end") - pl.col("start"))
         return places.select("at", token=token.cast(pl.String).str.to_lowercase().cast(pl.Binary))
@@ -268,9 +265,8 @@ def _sieve_of(tokens: pl.Series) -> pl.Series:
 
     It is asked of tokens in ASCII titles alone, so that no others need to pass.
     """
-    plain = tokens.filter(tokens.str.len_bytes() == tokens.str.len_chars())
-    edges = _Letters.of(plain).edges & (_SIEVE - 1)
-    return pl.repeat(value=False, n=_SIEVE, eager=True).scatter(edges, values=True)
+    plain = tokens.to_frame("token").filter(is_ascii_expr(pl.col("token"))).to_series()
+    return pl.repeat(value=False, n=_SIEVE, eager=True).scatter(_Letters.of(plain).edges, values=True)
 
 
 def _places_of(marks: pl.Series) -> pl.Series:
@@ -322,8 +318,8 @@ def _in_titles(places: pl.DataFrame, cut: _Tokens) -> pl.DataFrame:
     """Turn places in normal texts into those in the titles: `row`, and `start, end` in the title's own characters."""
     normal = cut.titles
     rows = pl.lit(normal.rows).gather("title")
-    uneven = pl.col("title") >= normal.uneven
     if normal.uneven < len(normal.texts):
+        uneven = pl.col("title") >= normal.uneven
         first = pl.lit(cut.borders).gather("title") - cut.borders[normal.uneven]
         at, reach = pl.lit(normal.origins["at"]), pl.lit(normal.origins["reach"])
         places = pl.concat(
