@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -212,10 +213,11 @@ class Workspace:
 
     def write_table(self, name: str, rows: pl.DataFrame) -> Part:
         """Leave a table for the next run, named by what it holds."""
-        made_of = hashlib.sha256(rows.write_ipc(None).getvalue()).hexdigest()[:32]
-        path = self.parts / f"{made_of}.{name}.parquet"
+        table = BytesIO()
+        rows.write_parquet(table, compression="lz4")
+        path = self.parts / f"{hashlib.sha256(table.getbuffer()).hexdigest()[:32]}.{name}.parquet"
         with replacing(path, durable=False) as temporary:
-            rows.write_parquet(temporary)
+            temporary.write_bytes(table.getbuffer())
         return seal(path)
 
     def write_entry(self, parts: Parts, directory: Path | None = None) -> None:

@@ -51,6 +51,8 @@ ROW_GROUP: Final = 50_000
 _BLANK: Final = pl.col("blank")
 SEARCHED: Final = ("title", "official_title")
 """The columns of publications that are searched, if they are there."""
+_OF_MENTIONS: Final = [name for name in MENTION_PART if name in PUBLICATION]
+"""The columns of publications that mentions have, too."""
 _Tap = Callable[[pl.DataFrame], None]
 """What takes publications (`CONFORMED`) as they pass."""
 _Searching = Callable[[], AbstractContextManager[_Tap]]
@@ -74,8 +76,8 @@ def extract(
 
     @contextmanager
     def searching() -> Iterator[_Tap]:
+        mentions = part_path(parts, batch.name, "mentions", matcher.digest)  # while the engine starts
         matcher.wait()  # no thread of Polars' is to wait for what others of them make
-        mentions = part_path(parts, batch.name, "mentions", matcher.digest)
         with replacing(mentions, durable=False) as mentions_part, sink_beside(MENTION_PART, mentions_part) as put:
             yield lambda rows: put(_found_in(rows, matcher, on_rows))
 
@@ -163,7 +165,7 @@ def write_publications(
         readings = [read_slow(files, PUBLICATION_FIELDS, _fresh(scratch, "again"))]
         checksum = _sink_publications(readings, files, publications)
     read = dict(ChainMap(*(reading.read for reading in readings)))
-    kept = _kept_by_file(pl.scan_parquet(publications, glob=False))
+    kept = _kept_by_file(pl.scan_parquet(publications, glob=False), files)
     untitled = _untitled(readings if kept["publications"].sum() < sum(read.values()) else [], scratch)
     refused = pl.concat([*(reading.rejects for reading in readings), untitled.filter(~_BLANK).pipe(_as_rejects)])
     sink_part(refused.sort("file", "record", "line"), rejects)
@@ -189,9 +191,9 @@ def search(publications: pl.LazyFrame, matcher: Matcher, *, on_rows: Callable[[i
     Batches are pulled as they are needed, and deletions left out then: were matching a step of a plan over a part, or
     the filter one of its scan, some hundred megabytes of rows would wait before it.
     """
-    kept = [name for name in MENTION_PART if name in PUBLICATION]
     columns = [name for name in SEARCHED if name in publications.collect_schema()]
-    batches = publications.select(*dict.fromkeys([*kept, *columns, "deleted"])).collect_batches(engine="streaming")
+    wanted = dict.fromkeys([*_OF_MENTIONS, *columns, "deleted"])
+    batches = publications.select(*wanted).collect_batches(engine="streaming")
     found = partial(_found_in, matcher=matcher, on_rows=on_rows)
     return in_order(found, batches, most=min(pl.thread_pool_size() + 1, _SEARCHES))
 
@@ -204,7 +206,7 @@ def _found_in(publications: pl.DataFrame, matcher: Matcher, on_rows: Callable[[i
     found = [MENTION_PART.to_frame()]
     for column in SEARCHED:
         if column in publications.columns and publications[column].null_count() < publications.height:
-            mentions = matcher.match(publications, column)
+            mentions = matcher.match(publications.select({*_OF_MENTIONS, column}), column)
             found.append(
                 mentions.select(
                     pl.lit(column).alias("found_in") if name == "found_in" else name for name in MENTION_PART
@@ -342,10 +344,13 @@ def _by_file(rows: pl.LazyFrame) -> pl.DataFrame:
     return rows.group_by("file").len().collect(engine="streaming")
 
 
-def _kept_by_file(publications: pl.LazyFrame) -> pl.DataFrame:
+def _kept_by_file(publications: pl.LazyFrame, files: Sequence[SourceFile]) -> pl.DataFrame:
     deleted = pl.col("deleted")
-    return (
-        publications.group_by("file")
-        .agg(publications=(~deleted).sum(), deletions=deleted.sum(), unread_dates=pl.col("unread_date").count())
-        .collect(engine="streaming")
-    )
+    counts = {
+        "publications": (~deleted).sum(),
+        "deletions": deleted.sum(),
+        "unread_dates": pl.col("unread_date").count(),
+    }
+    if len(files) == 1:  # whose name needn't be read with each row
+        return publications.select(file=pl.lit(files[0].file), **counts).collect(engine="streaming")
+    return publications.group_by("file").agg(**counts).collect(engine="streaming")

@@ -77,10 +77,12 @@ def of_drugs(mentions: pl.LazyFrame, drugs: pl.Series, *, whole_range: bool) -> 
     return within if whole_range else within.filter(pl.col("drug").is_in(drugs.implode()))
 
 
-def collect_picked(mentions: pl.LazyFrame) -> pl.DataFrame:
-    """Few mentions out of many, in memory, without what they were picked out of."""
-    batches = mentions.collect_batches(engine="streaming")
-    return pl.concat([mentions.collect_schema().to_frame(), *map(_with_own_texts, batches)])
+def collect_picked(mentions: pl.LazyFrame, *, are_few: bool) -> pl.DataFrame:
+    """Mentions picked out of others, in memory; without those, if they are few."""
+    batches: Iterable[pl.DataFrame] = mentions.collect_batches(engine="streaming")
+    if are_few:
+        batches = map(_with_own_texts, batches)
+    return pl.concat([mentions.collect_schema().to_frame(), *batches])
 
 
 def _with_own_texts(picked: pl.DataFrame) -> pl.DataFrame:

@@ -20,7 +20,7 @@ from drugmentions.durable import current_fingerprint
 from drugmentions.graph import encoding
 from drugmentions.graph.form import BETWEEN, HEAD, TAIL
 from drugmentions.model import MENTION, Fingerprint
-from drugmentions.sorted_runs import collect_picked, of_drugs, sink_runs
+from drugmentions.sorted_runs import GROUP, RUN, collect_picked, of_drugs, sink_runs
 
 BUCKET: Final = 160_000
 """Mentions that are sorted at a time, if no drug has more: some 200 MB. A drug's mentions are never parted.
@@ -131,14 +131,20 @@ def write_graph(
     table in rows and order, whatever order the mentions come in, and whatever is copied or compiled.
     """
     placed = _with_buckets(_with_standing(drugs, standing), BUCKET // 2 if standing else BUCKET)
-    if not in_runs and placed["bucket"].n_unique() > FEW:
+    count = placed["bucket"].n_unique()
+    if not in_runs and count > FEW:
         mentions = _in_runs(mentions, placed, scratch / "runs.parquet")
+        in_runs = True
     buckets = _by_bucket(mentions, placed)
     lengths = [pl.Series("bytes", dtype=pl.Int64)]
     hashed = [_hashed(mentions.clear()).collect()]
     digest = ""
     encode_anew = partial(
-        _encoded_anew, sources=sources, hashed=hashed, compiled_lines=_compiled_lines() if compiled else None
+        _encoded_anew,
+        sources=sources,
+        hashed=hashed,
+        are_few=count > (RUN // (2 * GROUP) if in_runs else 1),
+        compiled_lines=_compiled_lines() if compiled else None,
     )
 
     def encode(bucket: _Bucket) -> _Written:
@@ -184,11 +190,19 @@ def _mentions_of(bucket: _Bucket) -> int:
 
 
 def _encoded_anew(
-    bucket: _Bucket, sources: Sequence[str], hashed: list[pl.DataFrame], compiled_lines: ModuleType | None
+    bucket: _Bucket,
+    sources: Sequence[str],
+    hashed: list[pl.DataFrame],
+    compiled_lines: ModuleType | None,
+    *,
+    are_few: bool,
 ) -> _Written:
-    """The lines and rows of drugs whose mentions are sorted and encoded now, and `_hashed` on the way."""
+    """The lines and rows of drugs whose mentions are sorted and encoded now, and `_hashed` on the way.
+
+    `are_few`: whether the mentions may be less than half of those that are read to pick them out.
+    """
     drugs = bucket.anew
-    mentions = collect_picked(bucket.mentions)
+    mentions = collect_picked(bucket.mentions, are_few=are_few or not bucket.copied.is_empty())
     names = pl.concat_str("drug", pl.lit(""))  # copied, or they hold on to all names that were read with them
     hashed.append(_hashed(mentions.lazy()).collect().with_columns(names))
     ordered = encoding.ordered_mentions(mentions, drugs)
@@ -219,7 +233,7 @@ def _copied(drugs: pl.DataFrame, standing: Standing) -> _Written:
         lines = _lines_of(file.read(end - start))
     stretch_rows = pl.scan_parquet(standing.table, glob=False).slice(first, last - first)
     rows = of_drugs(stretch_rows, drugs["drug"], whole_range=False)
-    return _Written(collect_picked(rows), lines.gather(drugs["line"] - line))
+    return _Written(collect_picked(rows, are_few=True), lines.gather(drugs["line"] - line))
 
 
 def _lines_of(text: bytes) -> pl.Series:

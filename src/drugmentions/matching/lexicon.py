@@ -1,6 +1,7 @@
 """The lexicon: drug lists merged into drugs, their terms, and the token sequences that an engine looks for."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 import xxhash
@@ -10,7 +11,8 @@ from drugmentions.matching.rules import PLAIN, MatchRules, Rules
 from drugmentions.text import clean_text_expr, fold_case_expr
 
 
-class Lexicon(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Lexicon:
     """A lexicon, ready for matching; frames are small enough to be held in memory.
 
     Whether a term counts at a place, and how far its span reaches, depends on the term's row in `terms` and `forms`, on
@@ -27,7 +29,6 @@ class Lexicon(NamedTuple):
         tokens), `short`, `takes_salts`.
     names: every name of the lists, and what the rules made of it (see `names.read_names`), by drug and term.
     rules: what an engine applies to titles beyond what the rows say.
-    digest: tells lexicons apart that find other mentions: it covers terms, forms and rules.
     """
 
     drugs: pl.DataFrame
@@ -36,7 +37,11 @@ class Lexicon(NamedTuple):
     anchors: pl.DataFrame
     names: pl.DataFrame
     rules: MatchRules
-    digest: str
+
+    @cached_property
+    def digest(self) -> str:
+        """Tells lexicons apart that find other mentions: it covers terms, forms and rules."""
+        return _digest(self.terms, self.forms, self.rules)
 
 
 def build_lexicon(lists: pl.DataFrame, rules: Rules = PLAIN) -> Lexicon:
@@ -68,7 +73,6 @@ def build_lexicon(lists: pl.DataFrame, rules: Rules = PLAIN) -> Lexicon:
         anchors=_anchors(forms),
         names=names,
         rules=rules.on_titles(),
-        digest=_digest(terms, forms, rules.on_titles()),
     )
 
 
