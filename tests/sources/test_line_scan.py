@@ -73,6 +73,34 @@ def test_cells_are_cut_and_cleaned(cell: str, text: str, before: int, end: str, 
         )
 
 
+def test_every_character_is_cleaned_that_cleaning_changes(tmp_path: Path) -> None:
+    characters = [chr(code) for code in range(0x80, 0x20000) if not 0xD800 <= code < 0xE000]
+    cells = [f"{before}{character}{after}" for before, after in ("eb", "  ") for character in characters]
+    frame = scanned(tmp_path / "x", "h,h\n" + "".join(f"{cell},a{cell}\n" for cell in cells), 2)
+    for place in range(2):
+        cleaned = frame.select(clean_text_expr(pl.col(str(place)))).to_series()
+        assert frame[prepared_column(CLEAN, place)].equals(cleaned, null_equal=True)
+
+
+@pytest.mark.parametrize("sign", ["", "\u2265", "\u0301", "\u00a0", "\u2009", "\u2028"])
+def test_letters_that_nothing_changes_are_not_cleaned(
+    sign: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cleaned: list[pl.Expr] = []
+
+    def clean(text: pl.Expr) -> pl.Expr:
+        cleaned.append(text)
+        return clean_text_expr(text)
+
+    monkeypatch.setattr(line_scan, "clean_text_expr", clean)
+    text = f"na\u00efve \u03b1-blockers \u2013 \u201cGr\u00f6\u00dfe\u201d \u203a{sign}, \u0394\u03c9"
+    frame = scanned(tmp_path / "x", f'h\n"{text}"\n', 1)
+    assert (
+        frame[prepared_column(CLEAN, 0)].to_list() == frame.select(clean_text_expr(pl.col("0"))).to_series().to_list()
+    )
+    assert bool(cleaned) == bool(sign)
+
+
 @pytest.mark.parametrize(
     "line",
     ['a"b', '"a"b', '"a', 'a,"b', '"a""', '"a\nb"', "a\rb", '"a\r"', '"a" ,b', ' "a"', '"a"\rb', "a\rb\n", "a,b,c"],

@@ -5,96 +5,109 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from drugmentions.compiled import Bytes, Int, Places, compiled
+from drugmentions.compiled import HELD, WORD, Int, Places, Words, compiled, load
 from drugmentions.sources.dates import MONTHS
 
 SIZE: Final = len("2020-03-01")
 """Bytes of an ISO date."""
 
-_ZERO, _BLANK, _HYPHEN, _SLASH = (ord(sign) for sign in "0 -/")
-_NONE = -10_000
+_HELD_AT: Final = 4
+"""Where in a view the text stands that it holds."""
+_ZERO, _16, _24, _32, _40, _48, _56 = (np.uint64(8 * n) for n in (0, 2, 3, 4, 5, 6, 7))
+_4, _8 = np.uint64(4), np.uint64(8)
+_BYTE, _TWO, _THREE, _FOUR = (np.uint64((1 << 8 * n) - 1) for n in (1, 2, 3, 4))
+_BLANK, _HYPHEN, _SLASH, _DIGIT_0 = (np.uint64(ord(sign)) for sign in " -/0")
+_SMALL = np.uint64(0x2020202020202020)
+_TENS, _DIGITS, _TO_TENS = (np.uint64(0x0101010101010101 * n) for n in (0xF0, 0x30, 6))
+_PAIRS = np.uint64(0x00FF00FF00FF00FF)
+_TEN = np.uint64(10)
 
 
 class Months(NamedTuple):
-    """The months: their English names in small letters, a row each; the lengths of these; how many days they have."""
+    """The months by their English names.
 
-    names: Bytes
+    letters: the first eight of each, small, in a word; ninths: the ninth, or 0; lengths: how many letters it has; days.
+    """
+
+    letters: Words
+    ninths: Words
     lengths: Places
     days: Places
 
 
 CALENDAR: Final = Months(
-    names=np.array([list(month.lower().ljust(9).encode()) for month in MONTHS], np.uint8),
+    letters=np.array([int.from_bytes(month.lower().encode()[:WORD], "little") for month in MONTHS], np.uint64),
+    ninths=np.array([ord(month[WORD:] or "\0") for month in MONTHS], np.uint64),
     lengths=np.array([len(month) for month in MONTHS], np.int64),
     days=np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int64),
 )
 
 
 @compiled
-def _number(text: Bytes, at: Int, size: Int) -> Int:
-    """The number that so many digits are, or less than zero."""
-    number: Int = 0
-    for place in range(at, at + size):
-        digit = np.int64(text[place]) - _ZERO
-        number = 10 * number + digit if 0 <= digit <= 9 else _NONE
-    return number
-
-
-@compiled
-def _month(text: Bytes, at: Int, end: Int, months: Months) -> Int:
-    """The number of the English month, full or of three letters, in any case; 0 where it is none."""
-    size = end - at
+def _month(at: Int, size: Int, months: Months) -> np.uint64:
+    """The two digits of the English month, full or of three letters, in any case; 0 where it is none."""
+    letters = load(at) | _SMALL
     for month in range(12):
-        if size not in (3, months.lengths[month]):
+        if (letters ^ months.letters[month]) & _THREE:
             continue
-        same = True
-        for nth in range(size):
-            same = same and text[at + nth] | 32 == months.names[month, nth]
-        if same:
-            return month + 1
-    return 0
+        if size != 3:
+            rest = np.uint64(WORD - min(size, WORD)) << np.uint64(3)
+            if size != months.lengths[month] or (letters ^ months.letters[month]) << rest:
+                return _ZERO
+            if size > WORD and (load(at + size - WORD) | _SMALL) >> _56 != months.ninths[month]:
+                return _ZERO
+        number = np.uint64(month + 1)
+        return (_DIGIT_0 + number // _TEN) | (_DIGIT_0 + number % _TEN) << _8
+    return _ZERO
 
 
 @compiled
-def iso_dates(
-    text: Bytes,
-    starts: NDArray[np.int32],
-    ends: NDArray[np.int32],
-    months: Months,
-    dates: NDArray[np.uint8],
-    known: NDArray[np.bool_],
-) -> None:
-    """Write dates as ISO's into the rows of `dates`, and set `known`; what isn't sure to be a date is passed over.
+def _digits_of(at: Int, size: Int, months: Months) -> np.uint64:
+    """The eight digits of year, month and day that a text may be, the first in the lowest bits; 0 where it is none."""
+    first, last = load(at), load(at + size - WORD)
+    year = last >> _32
+    if size == SIZE:
+        sign = first >> _56
+        if sign in (_HYPHEN, _SLASH) and (first >> _32) & _BYTE == sign:
+            return first & _FOUR | (first >> _40 & _TWO) << _32 | last >> _48 << _48
+        if (first >> _16) & _BYTE == _SLASH and (first >> _40) & _BYTE == _SLASH:
+            return year | (first >> _24 & _TWO) << _32 | first << _48
+    if (last >> _24) & _BYTE == _BLANK:
+        if (first >> _8) & _BYTE == _BLANK:
+            return year | _month(at + 2, size - 7, months) << _32 | (_DIGIT_0 | first << _8) << _48
+        if (first >> _16) & _BYTE == _BLANK:
+            return year | _month(at + 3, size - 8, months) << _32 | first << _48
+    return _ZERO
+
+
+@compiled
+def iso_dates(text: Int, cells: Int, months: Months, dates: Words, known: NDArray[np.bool_]) -> None:
+    """Enter dates as ISO's, as views that hold them, and set `known`; what isn't sure to be a date is passed over.
+
+    text: an address; cells: that of views of pieces of it, as `line_kernel.cut_lines` gives them.
 
     Known are `2020-03-01`, `2020/03/01`, `01/03/2020` and `1 March 2020`, days of the Gregorian calendar from 1000 to
     2100.
     """
-    for row in range(starts.shape[0]):
-        at, end = np.int64(starts[row]), np.int64(ends[row])
-        size = end - at
-        year: Int = _NONE
-        month: Int = 0
-        day: Int = 0
+    for row in range(known.shape[0]):
+        cell = cells + 2 * WORD * row
+        size = np.int64(load(cell) & _FOUR)
         if size < SIZE:
             continue
-        if size == SIZE and text[at + 4] in (_HYPHEN, _SLASH) and text[at + 7] == text[at + 4]:
-            year, month, day = _number(text, at, 4), _number(text, at + 5, 2), _number(text, at + 8, 2)
-        elif size == SIZE and text[at + 2] == _SLASH and text[at + 5] == _SLASH:
-            year, month, day = _number(text, at + 6, 4), _number(text, at + 3, 2), _number(text, at, 2)
-        elif text[end - 5] == _BLANK:
-            digits = 1 if text[at + 1] == _BLANK else 2
-            if text[at + digits] == _BLANK:
-                year, day = _number(text, end - 4, 4), _number(text, at, digits)
-                month = _month(text, at + digits + 1, end - 5, months)
+        digits = _digits_of(
+            cell + _HELD_AT if size <= HELD else text + np.int64(load(cell + WORD) >> _32), size, months
+        )
+        if digits & _TENS != _DIGITS or (digits + _TO_TENS) & _TENS != _DIGITS:
+            continue
+        ones = digits & ~_TENS
+        pairs = (ones * _TEN + (ones >> _8)) & _PAIRS
+        year = np.int64((pairs & _BYTE) * np.uint64(100) + (pairs >> _16 & _BYTE))
+        month, day = np.int64(pairs >> _32 & _BYTE), np.int64(pairs >> _48)
         if not (1000 <= year <= 2100 and 1 <= month <= 12 and day >= 1):
             continue
         is_leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
         if day > months.days[month - 1] + (1 if is_leap and month == 2 else 0):
             continue
-        for place in range(4):
-            dates[row, 3 - place] = _ZERO + year % 10
-            year //= 10
-        dates[row, 4] = dates[row, 7] = _HYPHEN
-        dates[row, 5], dates[row, 6] = _ZERO + month // 10, _ZERO + month % 10
-        dates[row, 8], dates[row, 9] = _ZERO + day // 10, _ZERO + day % 10
+        dates[2 * row] = np.uint64(SIZE) | digits << _32
+        dates[2 * row + 1] = _HYPHEN | (digits >> _32 & _TWO) << _8 | _HYPHEN << _24 | digits >> _48 << _32
         known[row] = True

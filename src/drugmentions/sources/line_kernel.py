@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drugmentions.compiled import HELD, Bytes, Int, Places, Words, bits_of, compiled, load, lowest
+from drugmentions.compiled import HELD, WORD, Bytes, Int, Places, Words, bits_of, compiled, load, lowest, store
 
 UNCLEAN: Final = -1
 """What `cut_lines` says of lines that are not to be cut."""
@@ -47,23 +47,60 @@ def _mark_events(text: Bytes, size: Int, separator: np.uint8, marks: Bytes) -> N
 
 
 @compiled
+def _is_untidy_beyond_ascii(text: Bytes, at: Int) -> bool:
+    """Whether cleaning may change the character that such a byte of UTF-8 begins, or what is beside it.
+
+    Letters of the blocks up to U+02FF, Greek ones, and signs of punctuation, which are most of these, stay as they are:
+    they aren't white space, and no form of Unicode's changes them (`text._MAY_COMPOSE`).
+    """
+    sign, trail = text[at], text[at + 1]
+    if sign < 0xC0:  # the rest of one
+        return False
+    if sign == 0xC2:
+        return trail in (0x85, 0xA0)  # white space
+    if sign == 0xCE:
+        return bool(trail < 0x88)
+    if sign == 0xE2 and trail == 0x80:
+        last = text[at + 2]
+        return not (0x90 <= last <= 0xA7 or last >= 0xB0)
+    return not (sign <= 0xCB or sign == 0xCF)
+
+
+@compiled
+def _view(views: Int, line: Int, text: Int, start: Int, size: Int) -> None:
+    """Enter a piece of a text as an Arrow string view, the `line`th of those at an address.
+
+    text: its address; behind its end as many more bytes may be looked at as a view holds.
+    """
+    first, second = load(text + start) & _FIRST, np.uint64(start) << _32
+    if size <= _PREFIX:
+        first, second = first & ~(_ALL << (np.uint64(size) << _3)), _ZERO
+    elif size <= HELD:
+        second = load(text + start + _PREFIX) & _ALL >> (np.uint64(HELD - size) << _3)
+    store(views + 2 * WORD * line, np.uint64(size) | first << _32)
+    store(views + 2 * WORD * line + WORD, second)
+
+
+@compiled
 def cut_lines(  # noqa: C901, PLR0912, PLR0915  # one pass
     text: Bytes,
+    address: Int,
     separator: Int,
     rows: Places,
-    starts: NDArray[np.int32],
-    ends: NDArray[np.int32],
+    views: Places,
     marks: NDArray[np.uint8],
     room: Words,
 ) -> int:
     """Find the cells of lines that all end in a line feed; returns how many lines there are, or UNCLEAN.
 
-    text: the lines, and letters behind them, which make it whole blocks, the last one of letters alone. rows: for each
-    column the row of the arrays that takes it, or -1. starts, ends: by row and line, where a cell's text lies, without
-    quotes around it. marks: UNTIDY where it isn't sure that cleaning doesn't change the cell, DOUBLED. All are zeros
-    before, and stay so where a line is too short. room: for ROOM marks.
+    text: valid UTF-8, and letters behind it, which make it whole blocks, the last one of letters alone; address: its.
+    rows: for each column the row that takes it, or -1. views: for each row the address of room for a view of each line,
+    which are Arrow's, of the cells' texts without quotes around them, empty where a line is too short. marks: by row
+    and line, UNTIDY where it isn't sure that cleaning doesn't change the cell, or leave nothing of it, DOUBLED. room:
+    for ROOM marks.
 
-    A cell is tidy if it is ASCII without controls, backslashes and quotes inside, with single blanks, none at its ends.
+    A cell is tidy if it isn't empty, holds no controls, backslashes and quotes, single blanks, none at its ends, and
+    beyond ASCII only what `_is_untidy_beyond_ascii` knows.
     Lines are unclean where a quote stands elsewhere than around a whole cell, doubled in it or not, where a quoted cell
     holds a line's end, where a carriage return is no part of one, and where a line has too many cells.
     """
@@ -117,6 +154,9 @@ def cut_lines(  # noqa: C901, PLR0912, PLR0915  # one pass
             elif sign == separator:
                 mark |= int(separator < _BLANK)
                 continue
+            elif sign >= _BEYOND_ASCII:
+                mark |= int(_is_untidy_beyond_ascii(text, at))
+                continue
             else:
                 mark |= UNTIDY
                 continue
@@ -124,31 +164,17 @@ def cut_lines(  # noqa: C901, PLR0912, PLR0915  # one pass
                 return UNCLEAN
             row = rows[column]
             if row >= 0:
-                starts[row, line] = cell + is_quoted
-                ends[row, line] = end - is_quoted
-                marks[row, line] = mark | int(end > cell and text[end - 1] == _BLANK)
+                start, size = cell + is_quoted, end - cell - 2 * is_quoted
+                _view(views[row], line, address, start, size)
+                marks[row, line] = mark | int(size == 0 or text[end - 1] == _BLANK)
+            column += 1
             if sign == _NEWLINE:
+                for absent in range(column, rows.shape[0]):
+                    if rows[absent] >= 0:
+                        _view(views[rows[absent]], line, address, 0, 0)
+                        marks[rows[absent], line] = UNTIDY
                 line, column = line + 1, 0
-            else:
-                column += 1
             cell = at + 1
             is_quoted = False
             mark = UNTIDY if text[cell] == _BLANK else 0
     return line
-
-
-@compiled
-def view_cells(text: Int, starts: NDArray[np.int32], ends: NDArray[np.int32], views: Words) -> None:
-    """Enter the cells of a column as Arrow's string views of a text, each in two words.
-
-    text: its address; behind its end as many more bytes may be looked at as a view holds.
-    """
-    for line in range(starts.shape[0]):
-        start = np.int64(starts[line])
-        size = np.int64(ends[line]) - start
-        first, second = load(text + start) & _FIRST, np.uint64(start) << _32
-        if size <= _PREFIX:
-            first, second = first & ~(_ALL << (np.uint64(size) << _3)), _ZERO
-        elif size <= HELD:
-            second = load(text + start + _PREFIX) & _ALL >> (np.uint64(HELD - size) << _3)
-        views[2 * line], views[2 * line + 1] = np.uint64(size) | first << _32, second

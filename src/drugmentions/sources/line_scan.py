@@ -32,8 +32,7 @@ class _Cells(NamedTuple):
     """The cells of a column in a text, behind which is _AFTER more: see `line_kernel.cut_lines`."""
 
     text: Bytes
-    starts: NDArray[np.int32]
-    ends: NDArray[np.int32]
+    views: Words
     marks: Bytes
 
 
@@ -132,14 +131,14 @@ def _cut(
     count = line_kernel.count_lines(text)
     rows = np.full(width, -1, np.int64)
     rows[places] = np.arange(len(places))
-    shape = len(places), count
-    starts, ends, marks = np.zeros(shape, np.int32), np.zeros(shape, np.int32), np.zeros(shape, np.uint8)
+    views, marks = [np.empty(2 * count, np.uint64) for _ in places], np.empty((len(places), count), np.uint8)
+    at = np.array([some.ctypes.data for some in views], np.int64)
     room = np.empty(line_kernel.ROOM // 8, np.uint64)
-    if line_kernel.cut_lines(padded, separator, rows, starts, ends, marks, room) != count:
+    if line_kernel.cut_lines(padded, text.ctypes.data, separator, rows, at, marks, room) != count:
         raise pl.exceptions.ComputeError("lines that are not to be cut")
     frame = {ROW: pl.int_range(1, count + 1, dtype=pl.UInt32, eager=True)}
     for row, place in enumerate(places):
-        cells = _Cells(lent, starts[row], ends[row], marks[row])
+        cells = _Cells(lent, views[row], marks[row])
         frame[str(place)] = texts = _texts(cells)
         if kinds[place]:
             frame[prepared_column(CLEAN, place)] = texts = _cleaned(texts, cells)
@@ -150,16 +149,9 @@ def _cut(
 
 def _texts(cells: _Cells) -> pl.Series:
     """The texts of cells."""
-    texts = _series(_views(cells.text, cells.starts, cells.ends), cells.text)
+    texts = _series(cells.views, cells.text)
     doubled = (cells.marks & line_kernel.DOUBLED) != 0
     return _replaced(texts, texts, doubled, lambda text: text.str.replace_all('""', '"', literal=True))
-
-
-def _views(text: Bytes, starts: NDArray[np.int32], ends: NDArray[np.int32]) -> Words:
-    """Arrow's string views of pieces of a text."""
-    views = np.empty(2 * len(starts), np.uint64)
-    line_kernel.view_cells(text.ctypes.data, starts, ends, views)
-    return views
 
 
 def _series(views: Words, *text: Bytes) -> pl.Series:
@@ -173,18 +165,15 @@ def _series(views: Words, *text: Bytes) -> pl.Series:
 
 def _cleaned(texts: pl.Series, cells: _Cells) -> pl.Series:
     """Texts of cells, cleaned where that may change them; null where they are empty."""
-    return _replaced(texts, texts, (cells.marks != 0) | (cells.starts == cells.ends), clean_text_expr)
+    return _replaced(texts, texts, cells.marks != 0, clean_text_expr)
 
 
 def _dates(cleaned: pl.Series, cells: _Cells, formats: Sequence[str]) -> pl.Series:
     """Cleaned texts of cells as dates."""
-    count = len(cleaned)
-    dates, known = np.full((count + 1, date_kernel.SIZE), ord("0"), np.uint8), np.zeros(count, np.bool_)
+    dates, known = np.zeros(2 * len(cleaned), np.uint64), np.zeros(len(cleaned), np.bool_)
     if not formats:
-        date_kernel.iso_dates(cells.text, cells.starts, cells.ends, date_kernel.CALENDAR, dates, known)
-    starts = np.arange(count, dtype=np.int32) * np.int32(date_kernel.SIZE)
-    parsed = _series(_views(dates.reshape(-1), starts, starts + np.int32(date_kernel.SIZE)))
-    return _replaced(parsed, cleaned, ~known, partial(parse_date_expr, formats=formats))
+        date_kernel.iso_dates(cells.text.ctypes.data, cells.views.ctypes.data, date_kernel.CALENDAR, dates, known)
+    return _replaced(_series(dates), cleaned, ~known, partial(parse_date_expr, formats=formats))
 
 
 def _replaced(
