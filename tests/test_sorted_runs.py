@@ -3,13 +3,14 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import nanoarrow
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drugmentions import sorted_runs
-from drugmentions.sorted_runs import of_drugs, sink_beside, sink_runs
+from drugmentions.sorted_runs import collect_picked, of_drugs, sink_beside, sink_runs
 
 drugs = st.sampled_from(["", "a", "b", "ba", "β", "ß", "Z", "\U0010ffff"])
 
@@ -47,6 +48,27 @@ def test_row_groups_beyond_the_range_are_not_read(tmp_path: Path, monkeypatch: p
     assert last["n"].sort().to_list() == list(range(49, 5_000, 50))
     with pytest.raises(pl.exceptions.PolarsError):
         of_drugs(held, pl.Series(["drug 00"]), whole_range=True).collect(engine="streaming")
+
+
+@pytest.mark.parametrize("are_left", [False, True])
+def test_picked_mentions_hold_on_to_no_others(are_left: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sorted_runs, "GROUP", 1_000)
+    names = pl.Series([f"drug {number % 50:02}" for number in range(5_000)])
+    titles = [f"a long title {number:0200}" for number in range(5_000)]
+    mentions = pl.DataFrame({"drug": names, "title": titles, "n": range(5_000)})
+    sink_runs([mentions], mentions.schema, tmp_path / "runs")
+    held = pl.scan_parquet(tmp_path / "runs", glob=False)
+    some = pl.Series(["drug 07", "drug 23"])
+    picked = [of_drugs(held, some, whole_range=False), of_drugs(held, some.head(1), whole_range=True)]
+    if are_left:
+        picked.append(of_drugs(held.slice(700, 2_000), some, whole_range=False))
+        picked.append(held.join(pl.LazyFrame({"n": range(100, 5_000)}), on="n", how="anti"))
+    for left in picked:
+        found = collect_picked(left, are_left=are_left)
+        assert 0 < found.height <= 200
+        chunks = [chunk.view() for chunk in nanoarrow.c_array_stream(found["title"])]
+        memory = [memoryview(chunk.buffer(nth)).nbytes for chunk in chunks for nth in range(1, chunk.n_buffers)]
+        assert sum(memory) < 300 * found.height  # not what `estimated_size` adds up, which is what views show
 
 
 def test_mentions_are_taken_from_any_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

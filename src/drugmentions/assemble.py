@@ -95,6 +95,7 @@ def assemble(
                 written[MENTIONS],
                 scratch,
                 in_runs=found > len(parts) * RUN // 4,
+                are_left=not merging.touched.is_empty(),
                 compiled=compiled(found),
             )
             new = _write_beside(standing, write) if standing else write()

@@ -206,7 +206,7 @@ def _found_in(publications: pl.DataFrame, matcher: Matcher, on_rows: Callable[[i
     found = [MENTION_PART.to_frame()]
     for column in SEARCHED:
         if column in publications.columns and publications[column].null_count() < publications.height:
-            mentions = matcher.match(publications.select({*_OF_MENTIONS, column}), column)
+            mentions = matcher.match(publications.select(*dict.fromkeys([*_OF_MENTIONS, column])), column)
             found.append(
                 mentions.select(
                     pl.lit(column).alias("found_in") if name == "found_in" else name for name in MENTION_PART

@@ -77,10 +77,14 @@ def of_drugs(mentions: pl.LazyFrame, drugs: pl.Series, *, whole_range: bool) -> 
     return within if whole_range else within.filter(pl.col("drug").is_in(drugs.implode()))
 
 
-def collect_picked(mentions: pl.LazyFrame, *, are_few: bool) -> pl.DataFrame:
-    """Mentions picked out of others, in memory; without those, if they are few."""
+def collect_picked(mentions: pl.LazyFrame, *, are_left: bool) -> pl.DataFrame:
+    """Mentions picked out of others, in memory, without those.
+
+    `are_left`: whether a join, or a filter behind a slice, may have left few of those that were read; what filters of a
+    scan leave out isn't held.
+    """
     batches: Iterable[pl.DataFrame] = mentions.collect_batches(engine="streaming")
-    if are_few:
+    if are_left:
         batches = map(_with_own_texts, batches)
     return pl.concat([mentions.collect_schema().to_frame(), *batches])
 

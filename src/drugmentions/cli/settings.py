@@ -9,11 +9,11 @@ from typing import Final
 from drugmentions.config import Config, Run, load_config
 from drugmentions.errors import ConfigError
 
-_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1
-"""Parameters of glibc's `mallopt`: from so many bytes on, a piece of memory is taken for itself, and given back; and so
-many are kept where they are free at the end of others."""
+_M_MMAP_THRESHOLD: Final = -3
+"""A parameter of glibc's `mallopt`: from so many bytes on, a piece of memory is taken for itself, and given back."""
+_M_TRIM_THRESHOLD: Final = -1
+"""Another: up to so many bytes are kept, by each of its arenas, where they are free at the end of others."""
 _LARGE: Final = 4 << 20
-_KEPT: Final = 16 << 20
 
 
 def settings(path: Path | None, **flags: object) -> Config:
@@ -34,7 +34,7 @@ def _put_into_force(run: Run) -> None:
     Its allocator keeps freed memory for half a second, in as many arenas as there are cores: a run faults in fewer
     pages than with more of them, and takes less memory at its peak; so it does where no more is read ahead of Parquet
     than each core is given. Python's and numpy's, glibc, would let large pieces lie between others, until nobody else
-    fits in; told which are large, it would give back the rest of them as soon as they are free, to ask for them again.
+    fits in; told which are large, it would give others back as soon as they are free, to ask for them again.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy, which the compiled engine takes, would start them all
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -43,7 +43,7 @@ def _put_into_force(run: Run) -> None:
     with suppress(AttributeError, TypeError):  # another library than glibc
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_M_MMAP_THRESHOLD, _LARGE)
-        mallopt(_M_TRIM_THRESHOLD, _KEPT)
+        mallopt(_M_TRIM_THRESHOLD, _LARGE)
     if run.threads:
         os.environ["POLARS_MAX_THREADS"] = str(run.threads)
     if run.tmp:

@@ -20,7 +20,7 @@ from drugmentions.durable import current_fingerprint
 from drugmentions.graph import encoding
 from drugmentions.graph.form import BETWEEN, HEAD, TAIL
 from drugmentions.model import MENTION, Fingerprint
-from drugmentions.sorted_runs import GROUP, RUN, collect_picked, of_drugs, sink_runs
+from drugmentions.sorted_runs import collect_picked, of_drugs, sink_runs
 
 BUCKET: Final = 160_000
 """Mentions that are sorted at a time, if no drug has more: some 200 MB. A drug's mentions are never parted.
@@ -120,6 +120,7 @@ def write_graph(
     *,
     standing: Standing | None = None,
     in_runs: bool = False,
+    are_left: bool = True,
     compiled: bool = False,
 ) -> Graph:
     """Write merged mentions to `graph` (JSON) and `table` (Parquet).
@@ -127,14 +128,14 @@ def write_graph(
     mentions: `MENTION` without `atccode`, and `file, record`, in any order. drugs: `index_drugs` of the same mentions,
     or, where nothing stands, `count_drugs`. sources: those that every drug's object names. scratch: an empty directory.
     standing: another graph; drugs that are the same there are copied. in_runs: whether the mentions come from long
-    `sorted_runs`. compiled: whether compiled code encodes lines, if it can here. The JSON is the same to the byte, the
-    table in rows and order, whatever order the mentions come in, and whatever is copied or compiled.
+    `sorted_runs`. are_left: whether a join may leave few of those that are read. compiled: whether compiled code
+    encodes lines, if it can here. The JSON is the same to the byte, the table in rows and order, whatever order the
+    mentions come in, and whatever is copied or compiled.
     """
     placed = _with_buckets(_with_standing(drugs, standing), BUCKET // 2 if standing else BUCKET)
-    count = placed["bucket"].n_unique()
-    if not in_runs and count > FEW:
+    if not in_runs and placed["bucket"].n_unique() > FEW:
         mentions = _in_runs(mentions, placed, scratch / "runs.parquet")
-        in_runs = True
+        are_left = False
     buckets = _by_bucket(mentions, placed)
     lengths = [pl.Series("bytes", dtype=pl.Int64)]
     hashed = [_hashed(mentions.clear()).collect()]
@@ -143,7 +144,7 @@ def write_graph(
         _encoded_anew,
         sources=sources,
         hashed=hashed,
-        are_few=count > (RUN // (2 * GROUP) if in_runs else 1),
+        are_left=are_left,
         compiled_lines=_compiled_lines() if compiled else None,
     )
 
@@ -195,14 +196,11 @@ def _encoded_anew(
     hashed: list[pl.DataFrame],
     compiled_lines: ModuleType | None,
     *,
-    are_few: bool,
+    are_left: bool,
 ) -> _Written:
-    """The lines and rows of drugs whose mentions are sorted and encoded now, and `_hashed` on the way.
-
-    `are_few`: whether the mentions may be less than half of those that are read to pick them out.
-    """
+    """The lines and rows of drugs whose mentions are sorted and encoded now, and `_hashed` on the way."""
     drugs = bucket.anew
-    mentions = collect_picked(bucket.mentions, are_few=are_few or not bucket.copied.is_empty())
+    mentions = collect_picked(bucket.mentions, are_left=are_left)
     names = pl.concat_str("drug", pl.lit(""))  # copied, or they hold on to all names that were read with them
     hashed.append(_hashed(mentions.lazy()).collect().with_columns(names))
     ordered = encoding.ordered_mentions(mentions, drugs)
@@ -233,7 +231,7 @@ def _copied(drugs: pl.DataFrame, standing: Standing) -> _Written:
         lines = _lines_of(file.read(end - start))
     stretch_rows = pl.scan_parquet(standing.table, glob=False).slice(first, last - first)
     rows = of_drugs(stretch_rows, drugs["drug"], whole_range=False)
-    return _Written(collect_picked(rows, are_few=True), lines.gather(drugs["line"] - line))
+    return _Written(collect_picked(rows, are_left=True), lines.gather(drugs["line"] - line))
 
 
 def _lines_of(text: bytes) -> pl.Series:

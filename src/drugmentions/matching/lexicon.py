@@ -11,7 +11,7 @@ from drugmentions.matching.rules import PLAIN, MatchRules, Rules
 from drugmentions.text import clean_text_expr, fold_case_expr
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False)  # frames don't compare
 class Lexicon:
     """A lexicon, ready for matching; frames are small enough to be held in memory.
 

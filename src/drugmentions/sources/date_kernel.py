@@ -14,8 +14,8 @@ SIZE: Final = len("2020-03-01")
 _HELD_AT: Final = 4
 """Where in a view the text stands that it holds."""
 _ZERO, _16, _24, _32, _40, _48, _56 = (np.uint64(8 * n) for n in (0, 2, 3, 4, 5, 6, 7))
-_4, _8 = np.uint64(4), np.uint64(8)
-_BYTE, _TWO, _THREE, _FOUR = (np.uint64((1 << 8 * n) - 1) for n in (1, 2, 3, 4))
+_8 = np.uint64(8)
+_BYTE, _2_BYTES, _3_BYTES, _4_BYTES = (np.uint64((1 << 8 * n) - 1) for n in (1, 2, 3, 4))
 _BLANK, _HYPHEN, _SLASH, _DIGIT_0 = (np.uint64(ord(sign)) for sign in " -/0")
 _SMALL = np.uint64(0x2020202020202020)
 _TENS, _DIGITS, _TO_TENS = (np.uint64(0x0101010101010101 * n) for n in (0xF0, 0x30, 6))
@@ -48,7 +48,7 @@ def _month(at: Int, size: Int, months: Months) -> np.uint64:
     """The two digits of the English month, full or of three letters, in any case; 0 where it is none."""
     letters = load(at) | _SMALL
     for month in range(12):
-        if (letters ^ months.letters[month]) & _THREE:
+        if (letters ^ months.letters[month]) & _3_BYTES:
             continue
         if size != 3:
             rest = np.uint64(WORD - min(size, WORD)) << np.uint64(3)
@@ -69,9 +69,9 @@ def _digits_of(at: Int, size: Int, months: Months) -> np.uint64:
     if size == SIZE:
         sign = first >> _56
         if sign in (_HYPHEN, _SLASH) and (first >> _32) & _BYTE == sign:
-            return first & _FOUR | (first >> _40 & _TWO) << _32 | last >> _48 << _48
+            return first & _4_BYTES | (first >> _40 & _2_BYTES) << _32 | last >> _48 << _48
         if (first >> _16) & _BYTE == _SLASH and (first >> _40) & _BYTE == _SLASH:
-            return year | (first >> _24 & _TWO) << _32 | first << _48
+            return year | (first >> _24 & _2_BYTES) << _32 | first << _48
     if (last >> _24) & _BYTE == _BLANK:
         if (first >> _8) & _BYTE == _BLANK:
             return year | _month(at + 2, size - 7, months) << _32 | (_DIGIT_0 | first << _8) << _48
@@ -91,7 +91,7 @@ def iso_dates(text: Int, cells: Int, months: Months, dates: Words, known: NDArra
     """
     for row in range(known.shape[0]):
         cell = cells + 2 * WORD * row
-        size = np.int64(load(cell) & _FOUR)
+        size = np.int64(load(cell) & _4_BYTES)
         if size < SIZE:
             continue
         digits = _digits_of(
@@ -109,5 +109,5 @@ def iso_dates(text: Int, cells: Int, months: Months, dates: Words, known: NDArra
         if day > months.days[month - 1] + (1 if is_leap and month == 2 else 0):
             continue
         dates[2 * row] = np.uint64(SIZE) | digits << _32
-        dates[2 * row + 1] = _HYPHEN | (digits >> _32 & _TWO) << _8 | _HYPHEN << _24 | digits >> _48 << _32
+        dates[2 * row + 1] = _HYPHEN | (digits >> _32 & _2_BYTES) << _8 | _HYPHEN << _24 | digits >> _48 << _32
         known[row] = True

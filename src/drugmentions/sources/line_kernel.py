@@ -10,7 +10,7 @@ from drugmentions.compiled import HELD, WORD, Bytes, Int, Places, Words, bits_of
 UNCLEAN: Final = -1
 """What `cut_lines` says of lines that are not to be cut."""
 UNTIDY: Final = 1
-"""The mark of a cell that cleaning may change."""
+"""The mark of a cell that cleaning may change, to null if it is empty."""
 DOUBLED: Final = 2
 """The mark of a cell in which quotes are doubled."""
 
@@ -50,8 +50,8 @@ def _mark_events(text: Bytes, size: Int, separator: np.uint8, marks: Bytes) -> N
 def _is_untidy_beyond_ascii(text: Bytes, at: Int) -> bool:
     """Whether cleaning may change the character that such a byte of UTF-8 begins, or what is beside it.
 
-    Letters of the blocks up to U+02FF, Greek ones, and signs of punctuation, which are most of these, stay as they are:
-    they aren't white space, and no form of Unicode's changes them (`text._MAY_COMPOSE`).
+    What most titles have, characters up to U+02FF, Greek letters and signs of punctuation, stays as it is: none of them
+    is white space, but for two, and none is changed by NFC, whatever stands beside it (`text._MAY_COMPOSE`).
     """
     sign, trail = text[at], text[at + 1]
     if sign < 0xC0:  # the rest of one
@@ -96,11 +96,10 @@ def cut_lines(  # noqa: C901, PLR0912, PLR0915  # one pass
     text: valid UTF-8, and letters behind it, which make it whole blocks, the last one of letters alone; address: its.
     rows: for each column the row that takes it, or -1. views: for each row the address of room for a view of each line,
     which are Arrow's, of the cells' texts without quotes around them, empty where a line is too short. marks: by row
-    and line, UNTIDY where it isn't sure that cleaning doesn't change the cell, or leave nothing of it, DOUBLED. room:
-    for ROOM marks.
+    and line, UNTIDY unless it is sure that the cell is there and stays as it is, DOUBLED. room: for ROOM marks.
 
-    A cell is tidy if it isn't empty, holds no controls, backslashes and quotes, single blanks, none at its ends, and
-    beyond ASCII only what `_is_untidy_beyond_ascii` knows.
+    A cell is tidy if it isn't empty and holds no controls, backslashes and quotes, blanks one by one alone, none at its
+    ends, and beyond ASCII only what `_is_untidy_beyond_ascii` knows.
     Lines are unclean where a quote stands elsewhere than around a whole cell, doubled in it or not, where a quoted cell
     holds a line's end, where a carriage return is no part of one, and where a line has too many cells.
     """
