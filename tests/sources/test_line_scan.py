@@ -1,7 +1,9 @@
 """Files read by compiled code: as clean as Polars finds them, the same records, every cell as cleaning leaves it."""
 
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from threading import Timer
 
 import nanoarrow
 import polars as pl
@@ -164,6 +166,36 @@ def test_memory_is_taken_again_once_no_text_stands_in_it(tmp_path: Path, monkeyp
         ]
         assert len(made) == len(texts) > 100
         assert pl.concat(texts).to_list() == lines
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_no_more_memory_is_lent_while_some_may_come_back(
+    is_kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def make(size: int) -> bytearray:
+        made.append(size)
+        return bytearray(size)
+
+    monkeypatch.setattr(line_scan, "_BLOCK", 64)
+    monkeypatch.setattr(line_scan, "_LENT", 2 * line_scan._SPARE)
+    monkeypatch.setattr(line_scan, "_PATIENCE", 0.3 if is_kept else 60)
+    monkeypatch.setattr(line_scan, "bytearray", make, raising=False)
+    monkeypatch.setattr(pl, "thread_pool_size", lambda: 4)
+    lines = b"".join(b"%030d\n" % row for row in range(100))
+    (tmp_path / "x").write_bytes(lines)
+    held, read = deque[object](), []
+    with (tmp_path / "x").open("rb") as file:
+        for lent, stop in line_scan._blocks(file):
+            read.append(lent[:stop].tobytes())
+            held.append(lent)
+            if not is_kept and len(held) > 3:  # by another thread, while this one waits
+                Timer(0.01, held.popleft).start()
+            del lent
+    assert b"".join(read) == lines
+    assert len(read) > 40
+    assert len(made) >= len(read) if is_kept else len(made) <= 5
 
 
 def test_dates_hold_on_to_nothing_but_themselves(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """Scan a delimited file by compiled code: strict about quoting, and cells that cleaning can't change are known."""
 
+import math
 from collections.abc import Callable, Container, Iterator, Sequence
 from functools import cache, partial
 from io import BufferedReader
+from queue import Empty, SimpleQueue
 from typing import Final, NamedTuple
 from weakref import finalize
 
@@ -26,6 +28,11 @@ _SPARE: Final = 1 << 16
 """Bytes of a line that a block may begin with; for longer ones there is another buffer."""
 _AFTER: Final = 2 * line_kernel.BLOCK
 """Bytes of a block behind its text."""
+_LENT: Final = 160 << 20
+"""Bytes of blocks in which texts may stand, and for each core a quarter as many: some more than a run works on."""
+_PATIENCE: Final = 5.0
+"""Seconds that memory is waited for where so much is lent: while a disk is slow, Polars would let half a gigabyte more
+wait. If none comes back until then, someone keeps all texts."""
 
 
 class _Cells(NamedTuple):
@@ -93,17 +100,37 @@ def can_scan() -> bool:
         return False
 
 
+class _Memory:
+    """Memory for blocks of some bytes, taken again once no text stands in it."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._left: float = _LENT + pl.thread_pool_size() * _LENT // 4
+        self._free: SimpleQueue[bytearray] = SimpleQueue()
+
+    def lend(self) -> bytearray:
+        """Some that isn't lent; once much is, it waits until some is free, if that ever happens."""
+        try:
+            return self._free.get(self._left <= 0, _PATIENCE)
+        except Empty:
+            self._left = self._left - self._size if self._left > 0 else math.inf
+            return bytearray(self._size)
+
+    def array(self, memory: bytearray) -> Bytes:
+        """What was lent, as it is to be used; it is free once nothing holds on to this."""
+        lent = np.frombuffer(memory, np.uint8)
+        finalize(lent, self._free.put, memory).atexit = False
+        return lent
+
+
 def _blocks(file: BufferedReader) -> Iterator[tuple[Bytes, int]]:
     """Whole lines, and where they end in the memory that they are lent."""
-    rest, room = b"", _BLOCK + _SPARE
-    free: list[bytearray] = []
+    rest, usual = b"", _BLOCK + _SPARE
+    pool = _Memory(usual + _AFTER)
     while True:
         size = len(rest) + _BLOCK
-        is_usual = size <= room
-        memory = free.pop() if is_usual and free else bytearray(max(size, room) + _AFTER)
-        lent = np.frombuffer(memory, np.uint8)
-        if is_usual:
-            finalize(lent, free.append, memory).atexit = False  # taken again once no text stands in it
+        memory = pool.lend() if size <= usual else bytearray(size + _AFTER)
+        lent = pool.array(memory) if size <= usual else np.frombuffer(memory, np.uint8)
         lent[: len(rest)] = np.frombuffer(rest, np.uint8)
         read = file.readinto(lent[len(rest) : size].data)
         size = len(rest) + read
