@@ -8,7 +8,8 @@ RECORDED, MEASURED  directories of results (JSON) of the benchmark scripts, or t
 --record            compare nothing; what was measured is what is recorded from now on
 
 Ratios are of ways that took turns on one machine, so that another machine, or a busy one, changes them less than
-seconds; greater is better in each. One has fallen if it is lower than the recorded one by more than a part of it: a
+seconds; greater is better in each, as those of a run by another engine than the first are turned round: they tell how
+many times as fast it is, not as slow. One has fallen if it is lower than the recorded one by more than a part of it: a
 quarter where it is of processor time (`cpu_ratio`) or memory (`memory_ratio`), six tenths where it is of time on the
 clock (`ratio`), which a busy machine disturbs most. Rows are compared that have the same case. A row that is recorded
 and wasn't measured counts as fallen, a file that isn't there is an error. Exits with 1 where a ratio fell.
@@ -27,13 +28,17 @@ Results = dict[str, Any]
 
 
 def ratios(results: Results) -> dict[tuple[object, ...], float]:
-    """Ratios by case and column."""
+    """Ratios by case and column, such that greater is better."""
     return {
-        (*(row[column] for column in results["case"]), name): value
+        (*(row[column] for column in results["case"]), name): round(1 / value, 3) if _is_run(row) else value
         for row in results["rows"]
         for name, value in row.items()
         if name in TOLERATED and value is not None
     }
+
+
+def _is_run(row: dict[str, Any]) -> bool:
+    return str(row.get("way", "")).startswith("run")
 
 
 def compare(recorded: Results, measured: Results, tolerance: float = 1) -> Iterator[tuple[str, bool]]:

@@ -173,6 +173,12 @@ def test_what_fell(recorded: dict[str, Any], measured: dict[str, Any], fallen: i
     assert sum(worse for _, worse in compared) == fallen
 
 
+@pytest.mark.parametrize(("now", "fell"), [(0.5, False), (1.0, False), (2.0, True)])
+def test_a_run_by_another_engine_is_worse_where_it_takes_longer(now: float, fell: bool) -> None:
+    before, after = ({"case": ["way"], "rows": [{"way": "run compiled", "cpu_ratio": ratio}]} for ratio in (1.0, now))
+    assert [worse for _, worse in regression.compare(before, after)] == [fell]
+
+
 def test_a_doubled_tolerance_lets_more_pass() -> None:
     lines = list(regression.compare(results({"cpu_ratio": 1}), results({"cpu_ratio": 0.5}), 2))
     assert lines == [("loop 7 cpu_ratio: 1 recorded, 0.5 now", False)]
