@@ -82,7 +82,6 @@ class Matcher:
 
     def wait(self) -> None:
         """Wait until titles can be searched at once; raises what searching them would raise."""
-        self.lexicon  # noqa: B018  # made now, if it isn't yet
         self._finder_for_now()
 
     def can_compile(self, rows: int = 0) -> bool:
